@@ -1,0 +1,63 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "nats-storage",
+    products: [
+        .executable(name: "nats-storage", targets: ["nats-storage"]),
+        .library(name: "Storage", targets: ["Storage"]),
+        .library(name: "NATS", targets: ["NATS"]),
+        .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
+        .library(name: "StorageService", targets: ["StorageService"]),
+        .library(name: "StorageClient", targets: ["StorageClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        .target(name: "Storage", dependencies: [crypto], swiftSettings: strict),
+        .systemLibrary(
+            name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
+        .target(name: "NATS", dependencies: ["CNATS", logging, deque], swiftSettings: strict),
+        .target(
+            name: "JetStreamStorage", dependencies: ["Storage", "NATS", logging, crypto], swiftSettings: strict),
+        .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),
+        .target(
+            name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
+            swiftSettings: strict),
+        .target(name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS"], swiftSettings: strict),
+        .target(
+            name: "StorageConfiguration",
+            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageService", logging, yams],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "nats-storage",
+            dependencies: [
+                "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
+                logging, lifecycle, arguments,
+            ],
+            swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["NATS", logging], path: "Tests/Support", swiftSettings: strict),
+        .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
+        .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

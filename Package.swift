@@ -55,7 +55,7 @@ let package = Package(
                 logging, lifecycle, arguments,
             ],
             swiftSettings: strict),
-        .target(name: "TestSupport", dependencies: ["NATS", logging], path: "Tests/Support", swiftSettings: strict),
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport"], swiftSettings: strict),
     ],

@@ -1,0 +1,68 @@
+import Crypto
+
+/// Reads a body in chunks of one size, whatever sizes it comes in, hashing and counting what passes.
+package struct BodyReader {
+    private var iterator: ObjectBody.AsyncIterator
+    private let body: ObjectBody
+    private var pending: ArraySlice<UInt8> = []
+    private var ended = false
+    private var hash = SHA256()
+    /// How many bytes have been read.
+    package private(set) var count = 0
+
+    package init(_ body: ObjectBody) {
+        self.body = body
+        iterator = body.makeAsyncIterator()
+    }
+
+    /// The next `size` bytes, fewer only at the end; nil after that.
+    ///
+    /// - Throws: what the stream throws.
+    package mutating func next(_ size: Int) async throws(StorageError) -> [UInt8]? {
+        var gathered: [UInt8] = []
+        while gathered.count < size, try await fill() {
+            if gathered.isEmpty && pending.count <= size && pending.startIndex == 0 {
+                gathered = Array(pending)
+                pending = []
+            } else {
+                let part = pending.prefix(size - gathered.count)
+                gathered += part
+                pending = pending.dropFirst(part.count)
+            }
+        }
+        guard !gathered.isEmpty else { return nil }
+        hash.update(gathered)
+        count += gathered.count
+        return gathered
+    }
+
+    /// Makes bytes pending; false at the end.
+    private mutating func fill() async throws(StorageError) -> Bool {
+        guard pending.isEmpty else { return true }
+        guard !ended else { return false }
+        if let chunk = try await iterator.next() {
+            pending = chunk[...]
+            return true
+        }
+        ended = true
+        return false
+    }
+
+    /// The digest of everything read, after the end.
+    ///
+    /// - Throws: `invalid` where the stream's length is not the one it announced, `digestMismatch` where the bytes
+    ///   are not what `expected`, or the sender, said they were.
+    package func finish(expected: Digest?) throws(StorageError) -> Digest {
+        if let size = body.size, size != count {
+            throw StorageError(.invalid, "the body ended after \(count) bytes, but \(size) were announced")
+        }
+        let digest = Digest(hash.finalize())
+        for wanted in [expected, body.trailingDigest?()] {
+            if let wanted, wanted != digest {
+                throw StorageError(
+                    .digestMismatch, "the bytes hash to \(digest), but \(wanted) was given; nothing was stored")
+            }
+        }
+        return digest
+    }
+}

@@ -1,0 +1,116 @@
+public import FoundationEssentials
+import Synchronization
+
+/// Objects in memory: for tests, caches and small ephemeral data. Gone with the process.
+///
+/// Every operation is one step under a lock: puts and deletes are linearizable, a listing is a snapshot.
+public final class MemoryStore: Store {
+    /// Bounds; a put over them is refused, nothing is evicted.
+    public struct Limits: Sendable {
+        /// The most bytes of all objects together.
+        public var maxBytes: Int
+        /// The most objects.
+        public var maxEntries: Int
+
+        /// Unbounded unless given.
+        public init(maxBytes: Int = .max, maxEntries: Int = .max) {
+            self.maxBytes = maxBytes
+            self.maxEntries = maxEntries
+        }
+    }
+
+    private let limits: Limits
+    private let now: @Sendable () -> Date
+    private let contents = Mutex(MemoryContents())
+
+    /// An empty store; `now` is the clock by which objects expire.
+    public init(limits: Limits = Limits(), now: @escaping @Sendable () -> Date = { Date.now }) {
+        self.limits = limits
+        self.now = now
+    }
+
+    public var capabilities: Capabilities { [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID] }
+
+    public func put(
+        _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            var reader = BodyReader(body)
+            var bytes: [UInt8] = []
+            while let chunk = try await reader.next(1 << 20) {
+                guard bytes.count + chunk.count <= limits.maxBytes else { throw tooLarge }
+                if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
+            }
+            let digest = try reader.finish(expected: options.expectedDigest)
+            guard !Task.isCancelled else { throw StorageError.cancelled }
+            let entry = MemoryContents.Draft(key: key, bytes: bytes, digest: digest, options: options, now: now())
+            return try contents.withLock { contents throws(StorageError) in try contents.put(entry, limits) }
+        } catch {
+            throw error.during(.put, key: key)
+        }
+    }
+
+    private var tooLarge: StorageError {
+        StorageError(.tooLarge, "the object has more bytes than the memory store's limit of \(limits.maxBytes)")
+    }
+
+    public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
+        do throws(StorageError) {
+            let now = now()
+            let entry = try contents.withLock { contents throws(StorageError) in
+                try contents.entry(key, ifMatch: options.ifMatch, now: now)
+            }
+            let range = try options.range?.resolve(size: entry.bytes.count) ?? 0..<entry.bytes.count
+            let bytes = range.count == entry.bytes.count ? entry.bytes : Array(entry.bytes[range])
+            return StoredObject(info: entry.info, range: range, body: ObjectBody(bytes))
+        } catch {
+            throw error.during(.get, key: key)
+        }
+    }
+
+    public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            let now = now()
+            return try contents.withLock { contents throws(StorageError) in
+                try contents.entry(key, ifMatch: options.ifMatch, now: now).info
+            }
+        } catch {
+            throw error.during(.info, key: key)
+        }
+    }
+
+    public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            let now = now()
+            return try contents.withLock { contents throws(StorageError) in
+                try contents.delete(key, options.precondition, now: now)
+            }
+        } catch {
+            throw error.during(.delete, key: key)
+        }
+    }
+
+    public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
+        try query.validate()
+        let now = now()
+        return contents.withLock { $0.page(query, now: now) }
+    }
+
+    public func setMetadata(
+        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            let now = now()
+            return try contents.withLock { contents throws(StorageError) in
+                try contents.setAttributes(key, attributes, options.precondition, now: now)
+            }
+        } catch {
+            throw error.during(.setMetadata, key: key)
+        }
+    }
+
+    /// Drops every object.
+    public func shutdown() async {
+        contents.withLock { $0 = MemoryContents() }
+    }
+}

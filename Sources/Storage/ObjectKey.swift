@@ -1,0 +1,88 @@
+/// The name of an object: a `/`-separated path of 1…1024 bytes of UTF-8.
+///
+/// No segment is empty, `.` or `..`, there is no leading or trailing `/`, and no control character. Every other
+/// character is ordinary, `*`, `>`, spaces and `%` included. Keys are compared, ordered and hashed by their UTF-8
+/// bytes: two spellings that Unicode calls equivalent are two keys.
+public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertible {
+    /// The most bytes of UTF-8 that a key may have.
+    public static let maximumBytes = 1024
+
+    /// The key as it was given.
+    public let rawValue: String
+
+    /// Validates `rawValue`.
+    ///
+    /// - Throws: ``StorageError`` of kind `invalid`, with a message that says what is wrong.
+    public init(validating rawValue: String) throws(StorageError) {
+        if let flaw = Self.flaw(in: rawValue) {
+            throw StorageError(.invalid, "key “\(rawValue.abbreviated)” \(flaw)")
+        }
+        self.rawValue = rawValue
+    }
+
+    /// Validates bytes that came from outside: they must be UTF-8 too.
+    public init(validating bytes: some Collection<UInt8>) throws(StorageError) {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw StorageError(.invalid, "the key is not valid UTF-8")
+        }
+        try self.init(validating: text)
+    }
+
+    /// The key, or nil where it is not valid.
+    public init?(_ description: String) {
+        guard Self.flaw(in: description) == nil else { return nil }
+        self.rawValue = description
+    }
+
+    /// The key as it was given.
+    public var description: String { rawValue }
+
+    public static func == (left: ObjectKey, right: ObjectKey) -> Bool {
+        left.rawValue.utf8.elementsEqual(right.rawValue.utf8)
+    }
+
+    public static func < (left: ObjectKey, right: ObjectKey) -> Bool {
+        left.rawValue.utf8Precedes(right.rawValue)
+    }
+
+    /// Hashes the UTF-8 bytes, as equality compares them.
+    public func hash(into hasher: inout Hasher) {
+        let contiguous: Void? = rawValue.utf8.withContiguousStorageIfAvailable {
+            hasher.combine(bytes: UnsafeRawBufferPointer($0))
+        }
+        if contiguous == nil { rawValue.utf8.forEach { hasher.combine($0) } }
+    }
+
+    private static func flaw(in text: String) -> String? {
+        let bytes = text.utf8
+        if bytes.isEmpty { return "is empty" }
+        if bytes.count > maximumBytes { return "is longer than \(maximumBytes) bytes" }
+        if text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+            return "holds a control character"
+        }
+        for segment in bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            if segment.isEmpty { return "has an empty path segment: no leading, trailing or double “/”" }
+            if segment.elementsEqual(".".utf8) || segment.elementsEqual("..".utf8) {
+                return "has a path segment “.” or “..”"
+            }
+        }
+        return nil
+    }
+}
+
+extension String {
+    /// Order by UTF-8 bytes; `<` on strings orders by Unicode equivalence instead.
+    package func utf8Precedes(_ other: String) -> Bool {
+        utf8.lexicographicallyPrecedes(other.utf8)
+    }
+
+    /// Whether the UTF-8 bytes begin with those of `prefix`.
+    package func utf8HasPrefix(_ prefix: String) -> Bool {
+        utf8.starts(with: prefix.utf8)
+    }
+
+    /// Short enough for an error message, whatever a peer sent.
+    package var abbreviated: String {
+        count <= 80 ? self : String(prefix(77)) + "…"
+    }
+}

@@ -1,0 +1,112 @@
+/// What has to hold for a write to happen.
+public enum Precondition: Sendable, Hashable {
+    /// Nothing: the write always happens.
+    case none
+    /// Nothing is stored under the key: create only.
+    case absent
+    /// This is the current version.
+    case matches(Version)
+
+    /// Whether it holds for what is there now.
+    public func holds(for current: Version?) -> Bool {
+        switch self {
+        case .none: true
+        case .absent: current == nil
+        case .matches(let version): current == version
+        }
+    }
+}
+
+/// How to put.
+public struct PutOptions: Sendable {
+    /// What has to hold at the moment when the object becomes visible.
+    public var precondition: Precondition
+    /// Content type and encoding, user metadata.
+    public var attributes: ObjectAttributes
+    /// How long the object lives; nil: for ever. Positive.
+    public var timeToLive: Duration?
+    /// What the bytes must hash to; the put fails with `digestMismatch` otherwise.
+    public var expectedDigest: Digest?
+    /// Puts of the same id within the store's duplicate window store once: the later ones return the first one's info.
+    public var messageID: String?
+
+    /// A plain put unless told otherwise.
+    public init(
+        precondition: Precondition = .none, attributes: ObjectAttributes = ObjectAttributes(),
+        timeToLive: Duration? = nil, expectedDigest: Digest? = nil, messageID: String? = nil
+    ) {
+        self.precondition = precondition
+        self.attributes = attributes
+        self.timeToLive = timeToLive
+        self.expectedDigest = expectedDigest
+        self.messageID = messageID
+    }
+}
+
+/// How to get.
+public struct GetOptions: Sendable {
+    /// The part wanted; nil: all.
+    public var range: ByteRange?
+    /// Only if this is the current version.
+    public var ifMatch: Version?
+
+    /// The whole of the current version unless told otherwise.
+    public init(range: ByteRange? = nil, ifMatch: Version? = nil) {
+        self.range = range
+        self.ifMatch = ifMatch
+    }
+}
+
+/// How to ask for an info.
+public struct InfoOptions: Sendable {
+    /// Only if this is the current version.
+    public var ifMatch: Version?
+
+    /// The current version unless told otherwise.
+    public init(ifMatch: Version? = nil) {
+        self.ifMatch = ifMatch
+    }
+}
+
+/// How to delete.
+public struct DeleteOptions: Sendable {
+    /// What has to hold; `absent` makes no sense here and is `invalid`.
+    public var precondition: Precondition
+
+    /// A plain delete unless told otherwise.
+    public init(precondition: Precondition = .none) {
+        self.precondition = precondition
+    }
+}
+
+/// How to replace an object's attributes.
+public struct SetMetadataOptions: Sendable {
+    /// What has to hold at the moment of the change.
+    public var precondition: Precondition
+
+    /// A plain change unless told otherwise.
+    public init(precondition: Precondition = .none) {
+        self.precondition = precondition
+    }
+}
+
+/// What a store can do beyond the plain operations; what is missing throws `unsupported`, it is never ignored.
+public struct Capabilities: OptionSet, Sendable, Hashable {
+    public let rawValue: Int
+
+    /// The set that `rawValue` encodes.
+    public init(rawValue: Int) {
+        self.rawValue = rawValue
+    }
+
+    /// `Precondition.absent` on put.
+    public static let createOnly = Capabilities(rawValue: 1 << 0)
+    /// `Precondition.matches` on put and delete.
+    public static let compareAndSwap = Capabilities(rawValue: 1 << 1)
+    /// `timeToLive` on put.
+    public static let timeToLive = Capabilities(rawValue: 1 << 2)
+    /// `setMetadata`.
+    public static let metadataUpdate = Capabilities(rawValue: 1 << 3)
+    /// `messageID` on put.
+    public static let messageID = Capabilities(rawValue: 1 << 4)
+}

@@ -1,0 +1,122 @@
+import FoundationEssentials
+import Storage
+import Synchronization
+import Testing
+
+@Suite struct MemoryStoreTests {
+    let store = MemoryStore()
+    let key = ObjectKey("a/b")!
+
+    @Test func returnsWhatWasPut() async throws {
+        let attributes = ObjectAttributes(contentType: "text/plain", metadata: ["X-a": ["1", "2"]])
+        let info = try await store.put(key, ObjectBody("hello"), options: PutOptions(attributes: attributes))
+        let object = try await store.get(key)
+        #expect(object.info == info)
+        #expect(object.info.attributes == attributes)
+        #expect(info.digest == Digest(of: Array("hello".utf8)))
+        #expect(try await store.bytes(key) == Array("hello".utf8))
+    }
+
+    @Test func missingObjects() async throws {
+        await #expect { try await store.get(key) } throws: { ($0 as? StorageError)?.kind == .notFound }
+        await #expect { try await store.info(key) } throws: { ($0 as? StorageError)?.kind == .notFound }
+        #expect(try await store.delete(key) == false)
+        #expect(try await store.list(ListQuery()) == ListPage())
+    }
+
+    @Test func oneOfManyCreatorsWins() async throws {
+        let winners = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<64 {
+                group.addTask {
+                    let options = PutOptions(precondition: .absent)
+                    return (try? await store.put(key, ObjectBody("\(number)"), options: options)) != nil
+                }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(winners == 1)
+    }
+
+    @Test func compareAndSwapLosesNoIncrement() async throws {
+        try await store.put(key, ObjectBody("0"))
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<5 {
+                group.addTask { for _ in 0..<10 { await increment() } }
+            }
+        }
+        #expect(try await store.bytes(key) == Array("50".utf8))
+    }
+
+    private func increment() async {
+        while true {
+            guard let object = try? await store.get(key), let bytes = try? await object.body.collect(upTo: 100),
+                let value = Int(String(decoding: bytes, as: UTF8.self))
+            else { continue }
+            let options = PutOptions(precondition: .matches(object.info.version))
+            if (try? await store.put(key, ObjectBody("\(value + 1)"), options: options)) != nil { return }
+        }
+    }
+
+    @Test func failedPreconditionTellsTheCurrentVersion() async throws {
+        let info = try await store.put(key, ObjectBody("1"))
+        let options = PutOptions(precondition: .matches(Version("none")))
+        let error = await #expect(throws: StorageError.self) {
+            try await store.put(key, ObjectBody("2"), options: options)
+        }
+        #expect(error?.kind == .preconditionFailed)
+        #expect(error?.currentVersion == info.version)
+        #expect(try await store.bytes(key) == Array("1".utf8))
+    }
+
+    @Test func wrongDigestAndWrongSizeStoreNothing() async throws {
+        let options = PutOptions(expectedDigest: Digest(of: Array("other".utf8)))
+        await #expect { try await store.put(key, ObjectBody("one"), options: options) } throws: {
+            ($0 as? StorageError)?.kind == .digestMismatch
+        }
+        let body = ObjectBody(size: 5) { () async throws(StorageError) in nil }
+        await #expect { try await store.put(key, body) } throws: { ($0 as? StorageError)?.kind == .invalid }
+        #expect(try await store.list(ListQuery()).keys.isEmpty)
+    }
+
+    @Test func expiredObjectsAreGone() async throws {
+        let clock = Mutex(Date(timeIntervalSince1970: 1000))
+        let now: @Sendable () -> Date = { clock.withLock { $0 } }
+        let store = MemoryStore(now: now)
+        _ = try await store.put(key, ObjectBody("1"), options: PutOptions(timeToLive: .seconds(10)))
+        #expect(try await store.info(key).expires == Date(timeIntervalSince1970: 1010))
+        clock.withLock { $0 += 10 }
+        await #expect { try await store.get(key) } throws: { ($0 as? StorageError)?.kind == .notFound }
+        #expect(try await store.list(ListQuery()).keys.isEmpty)
+        _ = try await store.put(key, ObjectBody("2"), options: PutOptions(precondition: .absent))
+    }
+
+    @Test func sameMessageIDStoresOnce() async throws {
+        let first = try await store.put(key, ObjectBody("1"), options: PutOptions(messageID: "m"))
+        let other = ObjectKey("other")!
+        let second = try await store.put(other, ObjectBody("2"), options: PutOptions(messageID: "m"))
+        #expect(first == second)
+        #expect(try await store.list(ListQuery()).keys == [key])
+    }
+
+    @Test func limitsRefuse() async throws {
+        let store = MemoryStore(limits: .init(maxBytes: 10, maxEntries: 1))
+        await #expect { try await store.put(key, ObjectBody("12345678901")) } throws: {
+            ($0 as? StorageError)?.kind == .tooLarge
+        }
+        try await store.put(key, ObjectBody("1"))
+        await #expect { try await store.put(ObjectKey("b")!, ObjectBody("1")) } throws: {
+            ($0 as? StorageError)?.kind == .unavailable
+        }
+        try await store.put(key, ObjectBody("1234567890"))
+    }
+
+    @Test func setMetadataReplacesAttributesOnly() async throws {
+        let before = try await store.put(key, ObjectBody("1"))
+        let attributes = ObjectAttributes(contentType: "a/b")
+        let after = try await store.setMetadata(key, attributes, options: SetMetadataOptions())
+        #expect(after.attributes == attributes)
+        #expect(after.version != before.version)
+        #expect(after.digest == before.digest)
+        #expect(try await store.bytes(key) == Array("1".utf8))
+    }
+}

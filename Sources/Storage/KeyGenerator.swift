@@ -17,7 +17,8 @@ public struct TimeKeyGenerator: KeyGenerator {
     }
 
     public func key(for message: Message) -> ObjectKey? {
-        ObjectKey("\(prefix)/\(TimeBucket.path(message.timestamp))/\(NUID.next())_\(TimeBucket.seconds(message.timestamp))")
+        ObjectKey(
+            "\(prefix)/\(TimeBucket.path(message.timestamp))/\(NUID.next())_\(TimeBucket.seconds(message.timestamp))")
     }
 }
 

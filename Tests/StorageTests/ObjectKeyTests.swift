@@ -51,7 +51,10 @@ import Testing
         #expect(try ByteRange(parsing: text).resolve(size: size) == range)
     }
 
-    @Test(arguments: ["", "bytes", "bytes=", "bytes=-", "bytes=2-1", "bytes=a-b", "bytes=1-2,3-4", "bytes=+1-2", "bytes=1--2", "0-1", "bytes=99999999999999999999-"])
+    @Test(arguments: [
+        "", "bytes", "bytes=", "bytes=-", "bytes=2-1", "bytes=a-b", "bytes=1-2,3-4", "bytes=+1-2", "bytes=1--2", "0-1",
+        "bytes=99999999999999999999-",
+    ])
     func refusesSyntax(_ text: String) {
         let error = #expect(throws: StorageError.self) { try ByteRange(parsing: text) }
         #expect(error?.kind == .invalid)

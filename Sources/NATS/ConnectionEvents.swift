@@ -1,0 +1,148 @@
+import CNATS
+import Logging
+import Synchronization
+
+/// What the library's connection callbacks report to. They find it by number in a registry, so that a late callback
+/// finds nothing instead of freed memory.
+final class ConnectionEvents: Sendable {
+    private struct Registry {
+        var events: [UInt: ConnectionEvents] = [:]
+        var nextNumber: UInt = 0
+    }
+
+    private static let registry = Mutex(Registry())
+
+    private struct State {
+        var state = NATSConnection.State.connected
+        var watchers: [AsyncStream<NATSConnection.State>.Continuation] = []
+        var errorWatchers: [AsyncStream<NATSError>.Continuation] = []
+        var queues: [ObjectIdentifier: WeakQueue] = [:]
+    }
+
+    private struct WeakQueue {
+        weak var queue: MessageQueue?
+        let subject: String
+    }
+
+    private let state = Mutex(State())
+    let number: UInt
+    let requests: PendingRequests
+    private let logger: Logger?
+
+    init(_ options: NATSOptions) {
+        requests = PendingRequests(capacity: options.maxPendingRequests)
+        logger = options.logger
+        number = Self.registry.withLock { registry in
+            registry.nextNumber += 1
+            return registry.nextNumber
+        }
+        Self.registry.withLock { $0.events[number] = self }
+    }
+
+    /// Tells the library to report here.
+    func install(in options: OptionsHandle) throws(NATSError) {
+        let context = UnsafeMutableRawPointer(bitPattern: number)
+        try check(
+            natsOptions_SetDisconnectedCB(
+                options.pointer, { _, context in ConnectionEvents.find(context)?.change(to: .reconnecting) }, context),
+            "disconnected callback")
+        try check(
+            natsOptions_SetReconnectedCB(
+                options.pointer, { _, context in ConnectionEvents.find(context)?.change(to: .connected) }, context),
+            "reconnected callback")
+        try check(
+            natsOptions_SetClosedCB(
+                options.pointer, { _, context in ConnectionEvents.find(context)?.close() }, context),
+            "closed callback")
+        try check(
+            // The subscription argument may be freed already: it is never looked at.
+            natsOptions_SetErrorHandler(
+                options.pointer,
+                { connection, _, status, context in
+                    ConnectionEvents.find(context)?.report(status, of: connection)
+                }, context), "error handler")
+    }
+
+    private static func find(_ context: UnsafeMutableRawPointer?) -> ConnectionEvents? {
+        let number = UInt(bitPattern: context)
+        return registry.withLock { $0.events[number] }
+    }
+
+    var current: NATSConnection.State { state.withLock { $0.state } }
+
+    func change(to new: NATSConnection.State) {
+        let watchers = state.withLock { state -> [AsyncStream<NATSConnection.State>.Continuation] in
+            guard state.state != .closed, state.state != new else { return [] }
+            state.state = new
+            return state.watchers
+        }
+        if !watchers.isEmpty || new != .closed { logger?.info("NATS connection is \(new)") }
+        watchers.forEach { $0.yield(new) }
+    }
+
+    /// The connection is over: every request and subscription ends.
+    func close() {
+        change(to: .closed)
+        requests.close(NATSError(.connectionClosed, "the NATS connection is closed"))
+        let (watchers, errorWatchers, queues) = state.withLock { state in
+            defer {
+                state.watchers = []
+                state.errorWatchers = []
+                state.queues = [:]
+            }
+            return (state.watchers, state.errorWatchers, state.queues.values.compactMap(\.queue))
+        }
+        watchers.forEach { $0.finish() }
+        errorWatchers.forEach { $0.finish() }
+        queues.forEach { $0.finish(nil) }
+        Self.registry.withLock { _ = $0.events.removeValue(forKey: number) }
+    }
+
+    func watchStates() -> AsyncStream<NATSConnection.State> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: NATSConnection.State.self, bufferingPolicy: .bufferingNewest(16))
+        state.withLock { state in
+            if state.state == .closed { continuation.finish() } else { state.watchers.append(continuation) }
+        }
+        return stream
+    }
+
+    func watchErrors() -> AsyncStream<NATSError> {
+        let (stream, continuation) = AsyncStream.makeStream(of: NATSError.self, bufferingPolicy: .bufferingNewest(64))
+        state.withLock { state in
+            if state.state == .closed { continuation.finish() } else { state.errorWatchers.append(continuation) }
+        }
+        return stream
+    }
+
+    func add(_ queue: MessageQueue, subject: String) {
+        state.withLock { state in
+            state.queues = state.queues.filter { $0.value.queue != nil }
+            state.queues[ObjectIdentifier(queue)] = WeakQueue(queue: queue, subject: subject)
+        }
+    }
+
+    private func report(_ status: natsStatus, of connection: OpaquePointer?) {
+        var text: UnsafePointer<CChar>?
+        if let connection { _ = natsConnection_GetLastError(connection, &text) }
+        let detail = text.map { String(cString: $0) } ?? ""
+        guard var error = NATSError(status, detail.isEmpty ? "NATS connection" : detail) else { return }
+        if detail.lowercased().contains("permissions violation") { error.code = .permission }
+        logger?.warning("NATS: \(error)")
+        if error.code == .permission { failOperation(detail, error) }
+        state.withLock { $0.errorWatchers }.forEach { $0.yield(error) }
+    }
+
+    /// The server names the subject: `Permissions Violation for Publish to "a.b"`.
+    private func failOperation(_ detail: String, _ error: NATSError) {
+        let parts = detail.split(separator: "\"", omittingEmptySubsequences: false)
+        guard parts.count >= 3 else { return }
+        let subject = String(parts[1])
+        if parts[0].lowercased().contains("publish") {
+            requests.fail(subject: subject, error)
+        } else {
+            let queues = state.withLock { $0.queues.values.filter { $0.subject == subject }.compactMap(\.queue) }
+            queues.forEach { $0.finish(error) }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import CNATS
+import Dispatch
+import Synchronization
+
+/// Owns a library's connection.
+///
+/// `@unchecked Sendable`: the pointer never changes, and the library locks the connection in every call.
+final class ConnectionHandle: @unchecked Sendable {
+    let pointer: OpaquePointer
+
+    init(_ pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+
+    deinit {
+        // Destroying waits for the read loop: not on whatever thread let go.
+        let box = SendablePointer(pointer)
+        DispatchQueue.global().async { natsConnection_Destroy(box.pointer) }
+    }
+
+    func close() {
+        natsConnection_Close(pointer)
+    }
+}
+
+/// A pointer on its way to another thread.
+///
+/// `@unchecked Sendable`: whoever makes one hands the pointer over and uses it no more.
+private struct SendablePointer: @unchecked Sendable {
+    let pointer: OpaquePointer
+
+    init(_ pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+}
+
+/// Owns a library's subscription. Letting go unsubscribes.
+///
+/// `@unchecked Sendable`: the pointer never changes after `init`, and the library locks the subscription in every call.
+final class SubscriptionHandle: @unchecked Sendable {
+    /// What the callbacks see. The library holds one reference, released in the completion callback: after that, and
+    /// not before, no message callback runs.
+    private final class Context: Sendable {
+        let receive: @Sendable (NATSMessage) -> Void
+        let pointer = Mutex<UInt>(0)
+
+        init(_ receive: @escaping @Sendable (NATSMessage) -> Void) {
+            self.receive = receive
+        }
+    }
+
+    /// The read loop may still use a subscription after its completion callback; freed at once it would be used after.
+    private static let grace = DispatchTimeInterval.seconds(5)
+
+    let pointer: OpaquePointer
+    private let isEnded = Mutex(false)
+
+    init(
+        _ connection: ConnectionHandle, _ subject: String, _ queue: String?,
+        _ receive: @escaping @Sendable (NATSMessage) -> Void
+    ) throws(NATSError) {
+        let context = Context(receive)
+        let closure = Unmanaged.passRetained(context).toOpaque()
+        var pointer: OpaquePointer?
+        let status =
+            if let queue {
+                natsConnection_QueueSubscribe(
+                    &pointer, connection.pointer, subject, queue, Self.received, closure)
+            } else {
+                natsConnection_Subscribe(&pointer, connection.pointer, subject, Self.received, closure)
+            }
+        guard status == NATS_OK, let pointer else {
+            Unmanaged<Context>.fromOpaque(closure).release()
+            throw NATSError(status, "subscribing to “\(subject)”")
+                ?? NATSError(.internalError, "subscribing to “\(subject)” gave nothing")
+        }
+        self.pointer = pointer
+        context.pointer.withLock { $0 = UInt(bitPattern: pointer) }
+        _ = natsSubscription_SetPendingLimits(pointer, -1, -1)
+        _ = natsSubscription_SetOnCompleteCB(pointer, Self.completed, closure)
+    }
+
+    deinit {
+        unsubscribe()
+    }
+
+    /// Stops receiving; idempotent.
+    func unsubscribe() {
+        let ends = isEnded.withLock { isEnded in
+            defer { isEnded = true }
+            return !isEnded
+        }
+        if ends { _ = natsSubscription_Unsubscribe(pointer) }
+    }
+
+    /// Runs on the subscription's own thread.
+    private static let received: natsMsgHandler = { _, _, message, closure in
+        guard let message, let closure else { return }
+        let context = Unmanaged<Context>.fromOpaque(closure).takeUnretainedValue()
+        context.receive(NATSMessage(copying: message))
+        natsMsg_Destroy(message)
+    }
+
+    /// Runs on the subscription's own thread, after the last message callback.
+    private static let completed: natsOnCompleteCB = { closure in
+        guard let closure else { return }
+        let context = Unmanaged<Context>.fromOpaque(closure).takeRetainedValue()
+        guard let pointer = OpaquePointer(bitPattern: context.pointer.withLock { $0 }) else { return }
+        let box = SendablePointer(pointer)
+        DispatchQueue.global().asyncAfter(deadline: .now() + grace) { natsSubscription_Destroy(box.pointer) }
+    }
+}
+
+/// A validated message on its way out.
+struct Outgoing: Sendable {
+    let subject: String
+    let headers: NATSHeaders
+    let payload: [UInt8]
+    var reply: String?
+
+    init(
+        _ subject: String, _ headers: NATSHeaders, _ payload: [UInt8], _ reply: String?, _ limit: Int
+    ) throws(NATSError) {
+        try Subject.validate(subject)
+        if let reply { try Subject.validate(reply) }
+        try headers.validate()
+        guard payload.count <= limit else {
+            throw NATSError(
+                .maxPayload, "\(payload.count) bytes to “\(subject)” are over the server's limit of \(limit)")
+        }
+        self.subject = subject
+        self.headers = headers
+        self.payload = payload
+        self.reply = reply
+    }
+
+    func tryWrite(to connection: ConnectionHandle) -> NATSError? {
+        do throws(NATSError) {
+            try write(to: connection)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    func write(to connection: ConnectionHandle) throws(NATSError) {
+        guard headers.isEmpty else { return try writeWithHeaders(to: connection) }
+        let status = payload.withUnsafeBytes { bytes in
+            let length = Int32(clamping: bytes.count)
+            return if let reply {
+                natsConnection_PublishRequest(connection.pointer, subject, reply, bytes.baseAddress, length)
+            } else {
+                natsConnection_Publish(connection.pointer, subject, bytes.baseAddress, length)
+            }
+        }
+        try check(status, "publishing to “\(subject)”")
+    }
+
+    private func writeWithHeaders(to connection: ConnectionHandle) throws(NATSError) {
+        var message: OpaquePointer?
+        let created = payload.withUnsafeBytes { bytes in
+            natsMsg_Create(
+                &message, subject, reply, bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
+                Int32(clamping: bytes.count))
+        }
+        try check(created, "making a message to “\(subject)”")
+        defer { natsMsg_Destroy(message) }
+        for (name, value) in headers.fields {
+            try check(natsMsgHeader_Add(message, name, value), "header “\(name)”")
+        }
+        try check(natsConnection_PublishMsg(connection.pointer, message), "publishing to “\(subject)”")
+    }
+}

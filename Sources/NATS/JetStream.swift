@@ -1,0 +1,203 @@
+import FoundationEssentials
+
+/// JetStream over a connection: streams, stored messages, acknowledged publishing.
+public struct JetStream: Sendable {
+    /// The connection that everything goes over.
+    public let connection: NATSConnection
+    /// How long a request may take.
+    public let timeout: Duration
+    let prefix: String
+
+    /// JetStream in `domain`, or in the account's own.
+    public init(_ connection: NATSConnection, domain: String? = nil, timeout: Duration = .seconds(5)) {
+        self.connection = connection
+        self.timeout = timeout
+        prefix = domain.map { "$JS.\($0).API" } ?? "$JS.API"
+    }
+
+    /// Publishes and waits until the message is stored.
+    ///
+    /// - Throws: `noResponders` where no stream takes the subject, `api` where the stream refuses, `timeout` (the
+    ///   message may be stored then).
+    public func publish(
+        _ subject: String, headers: NATSHeaders = [:], payload: [UInt8] = [], timeout: Duration? = nil
+    ) async throws(NATSError) -> PublishAck {
+        let reply = try await connection.request(
+            subject, headers: headers, payload: payload, timeout: timeout ?? self.timeout)
+        return try Self.acknowledgement(in: reply, of: subject)
+    }
+
+    static func acknowledgement(in reply: NATSMessage, of subject: String) throws(NATSError) -> PublishAck {
+        try decode(PublishAck.self, from: reply, subject)
+    }
+
+    /// Creates a stream; an existing one of the same settings is fine.
+    public func createStream(_ configuration: StreamConfiguration) async throws(NATSError) -> StreamInfo {
+        try await call("STREAM.CREATE.\(configuration.name)", configuration)
+    }
+
+    /// The stream's settings and state, with the subjects that match `subjectsFilter`, all pages of them.
+    public func streamInfo(_ stream: String, subjectsFilter: String? = nil) async throws(NATSError) -> StreamInfo {
+        struct Query: Encodable {
+            let subjects_filter: String?
+            let offset: Int?
+        }
+        let first = Query(subjects_filter: subjectsFilter, offset: nil)
+        var info: StreamInfo = try await call("STREAM.INFO.\(stream)", first)
+        while let total = info.total, let known = info.state.subjects?.count, known < total {
+            let next = Query(subjects_filter: subjectsFilter, offset: known)
+            let page: StreamInfo = try await call("STREAM.INFO.\(stream)", next)
+            guard let more = page.state.subjects, !more.isEmpty else { break }
+            info.state.subjects?.merge(more) { _, new in new }
+            if info.state.subjects?.count == known { break }
+        }
+        return info
+    }
+
+    /// Deletes a stream and everything in it.
+    public func deleteStream(_ stream: String) async throws(NATSError) {
+        let _: Success = try await call("STREAM.DELETE.\(stream)", Empty())
+    }
+
+    /// Removes the messages of `filter`; how many there were.
+    public func purge(_ stream: String, filter: String) async throws(NATSError) -> Int {
+        struct Query: Encodable {
+            let filter: String
+        }
+        let answer: Success = try await call("STREAM.PURGE.\(stream)", Query(filter: filter))
+        return answer.purged ?? 0
+    }
+
+    /// Which stored message is meant.
+    public enum MessageSelector: Sendable {
+        case sequence(UInt64)
+        /// The newest on a subject, which may hold wildcards.
+        case lastBySubject(String)
+        /// The first on a subject at or after a sequence.
+        case nextBySubject(String, startSequence: UInt64)
+    }
+
+    /// One stored message; nil where there is none.
+    ///
+    /// - Parameter direct: whether any replica may answer, faster and perhaps late; otherwise the leader does. The
+    ///   stream must allow direct access.
+    public func message(
+        _ stream: String, _ selector: MessageSelector, direct: Bool
+    ) async throws(NATSError) -> StoredMessage? {
+        let query = MessageQuery(selector)
+        if direct {
+            let subject = "\(prefix).DIRECT.GET.\(stream)"
+            let reply = try await connection.request(
+                subject, payload: try Self.encode(query), timeout: timeout, acceptStatus: true)
+            switch reply.status {
+            case 404: return nil
+            case 503: throw NATSError(.noResponders, "nobody answers direct gets of stream “\(stream)”")
+            case let status?:
+                throw NATSError(.status(status), "stream “\(stream)”: \(status) \(reply.statusDescription ?? "")")
+            case nil: return try StoredMessage(direct: reply)
+            }
+        }
+        do {
+            let answer: MessageAnswer = try await call("STREAM.MSG.GET.\(stream)", query)
+            return try StoredMessage(answer.message)
+        } catch {
+            if case .api(_, 10037) = error.code { return nil }
+            throw error
+        }
+    }
+
+    /// Creates a consumer.
+    public func createConsumer(
+        _ stream: String, _ configuration: ConsumerConfiguration
+    ) async throws(NATSError) -> ConsumerInfo {
+        struct Query: Encodable {
+            let stream_name: String
+            let config: ConsumerConfiguration
+        }
+        let subject = configuration.durableName.map { "CONSUMER.DURABLE.CREATE.\(stream).\($0)" }
+        let query = Query(stream_name: stream, config: configuration)
+        return try await call(subject ?? "CONSUMER.CREATE.\(stream)", query)
+    }
+
+    /// Deletes a consumer.
+    public func deleteConsumer(_ stream: String, _ name: String) async throws(NATSError) {
+        let _: Success = try await call("CONSUMER.DELETE.\(stream).\(name)", Empty())
+    }
+
+    /// At most `limit` publishes at once, each acknowledged.
+    public func publishWindow(limit: Int) -> PublishWindow {
+        PublishWindow(self, limit: limit)
+    }
+
+    private func call<Answer: Decodable>(
+        _ operation: String, _ query: some Encodable
+    ) async throws(NATSError) -> Answer {
+        let subject = "\(prefix).\(operation)"
+        let reply = try await connection.request(subject, payload: try Self.encode(query), timeout: timeout)
+        return try Self.decode(Answer.self, from: reply, subject)
+    }
+
+    private static func encode(_ value: some Encodable) throws(NATSError) -> [UInt8] {
+        do {
+            return Array(try JSONEncoder().encode(value))
+        } catch {
+            throw NATSError(.internalError, "encoding a JetStream request: \(error)")
+        }
+    }
+
+    private static func decode<Answer: Decodable>(
+        _ type: Answer.Type, from reply: NATSMessage, _ subject: String
+    ) throws(NATSError) -> Answer {
+        let data = Data(reply.payload)
+        // First: a refused publish looks like an acknowledgement too.
+        if let failure = try? JSONDecoder().decode(Failure.self, from: data).error {
+            let code = NATSError.Code.api(code: failure.code, errorCode: failure.err_code ?? 0)
+            throw NATSError(code, "JetStream refuses “\(subject)”: \(failure.description ?? "no reason given")")
+        }
+        if let answer = try? JSONDecoder().decode(type, from: data) { return answer }
+        throw NATSError(.protocolViolation, "the answer to “\(subject)” is not what JetStream gives")
+    }
+}
+
+private struct Empty: Encodable {}
+
+private struct Success: Decodable {
+    let success: Bool
+    let purged: Int?
+}
+
+private struct Failure: Decodable {
+    struct Detail: Decodable {
+        let code: Int
+        let err_code: Int?
+        let description: String?
+    }
+    let error: Detail
+}
+
+private struct MessageQuery: Encodable {
+    var seq: UInt64?
+    var last_by_subj: String?
+    var next_by_subj: String?
+
+    init(_ selector: JetStream.MessageSelector) {
+        switch selector {
+        case .sequence(let sequence): seq = sequence
+        case .lastBySubject(let subject): last_by_subj = subject
+        case .nextBySubject(let subject, let startSequence):
+            next_by_subj = subject
+            seq = startSequence
+        }
+    }
+}
+
+struct MessageAnswer: Decodable {
+    struct Message: Decodable {
+        let subject: String
+        let seq: UInt64
+        let time: String
+        let hdrs: String?
+        let data: String?
+    }
+    let message: Message
+}

@@ -1,0 +1,226 @@
+import CNATS
+import Dispatch
+import Synchronization
+
+/// A connection to a NATS server, kept up by reconnecting. No operation blocks a thread of Swift's pool.
+///
+/// Letting go of the last reference closes it.
+public final class NATSConnection: Sendable {
+    /// Where the connection stands.
+    public enum State: Sendable, Hashable {
+        case connected, reconnecting, draining, closed
+    }
+
+    /// Payloads up to this many bytes are written by the caller, larger ones by a thread of the connection's own: a
+    /// write to a stalled server blocks.
+    private static let directWriteLimit = 16 << 10
+
+    let handle: ConnectionHandle
+    let events: ConnectionEvents
+    private let writer = DispatchQueue(label: "nats.writer")
+    private let inbox: String
+    private let inboxSubscription = Mutex<SubscriptionHandle?>(nil)
+
+    private init(_ handle: ConnectionHandle, _ events: ConnectionEvents) {
+        self.handle = handle
+        self.events = events
+        inbox = "_INBOX." + Self.randomToken()
+    }
+
+    deinit {
+        handle.close()
+        events.close()
+    }
+
+    /// Connects to the first server that answers.
+    ///
+    /// - Throws: `connectionFailed`, `authorization`, or `invalidArgument` for options that make no sense.
+    public static func connect(_ options: NATSOptions) async throws(NATSError) -> NATSConnection {
+        let outcome = await offPool { () -> Result<NATSConnection, NATSError> in
+            do throws(NATSError) {
+                return .success(try open(options))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let connection = try outcome.get()
+        let requests = connection.events.requests
+        let subscription = try await connection.subscribeHandle(connection.inbox + ".*", queue: nil) { message in
+            guard let token = message.subject.split(separator: ".").last.flatMap({ UInt64($0) }) else { return }
+            requests.resume(token, .success(message))
+        }
+        connection.inboxSubscription.withLock { $0 = subscription }
+        return connection
+    }
+
+    private static func open(_ options: NATSOptions) throws(NATSError) -> NATSConnection {
+        let events = ConnectionEvents(options)
+        do throws(NATSError) {
+            let handle = try OptionsHandle(options)
+            try events.install(in: handle)
+            var pointer: OpaquePointer?
+            try check(
+                natsConnection_Connect(&pointer, handle.pointer),
+                "connecting to \(options.urls.joined(separator: ", "))")
+            guard let pointer else { throw NATSError(.internalError, "connecting gave nothing") }
+            return NATSConnection(ConnectionHandle(pointer), events)
+        } catch {
+            events.close()
+            throw error
+        }
+    }
+
+    /// Where the connection stands.
+    public var state: State { events.current }
+
+    /// Every change of state from now on; ends when the connection is closed. A slow reader misses the oldest.
+    public func stateChanges() -> AsyncStream<State> { events.watchStates() }
+
+    /// What the server reports beside any operation. A slow reader misses the oldest.
+    public func errors() -> AsyncStream<NATSError> { events.watchErrors() }
+
+    /// The most bytes that the current server takes in one message, headers included.
+    public var maxPayload: Int {
+        let limit = natsConnection_GetMaxPayload(handle.pointer)
+        return limit > 0 ? Int(limit) : 1 << 20
+    }
+
+    /// The URL of the current server.
+    public var connectedURL: String? {
+        var buffer = [CChar](repeating: 0, count: 512)
+        guard natsConnection_GetConnectedUrl(handle.pointer, &buffer, buffer.count) == NATS_OK else { return nil }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// How many requests wait for a reply.
+    public var pendingRequestCount: Int { events.requests.count }
+
+    /// A subject that nobody else has.
+    public func newInbox() -> String { "_INBOX." + Self.randomToken() }
+
+    /// Hands a message to the server: no more is known when this returns.
+    ///
+    /// - Throws: `invalidArgument`, `maxPayload`, `disconnected`, `connectionClosed`. That the server forbids the
+    ///   subject is told later, by ``errors()``.
+    public func publish(
+        _ subject: String, headers: NATSHeaders = [:], payload: [UInt8] = [], reply: String? = nil
+    ) async throws(NATSError) {
+        let message = try Outgoing(subject, headers, payload, reply, maxPayload)
+        let handle = handle
+        guard payload.count > Self.directWriteLimit else { return try message.write(to: handle) }
+        let error: NATSError? = await withUnsafeContinuation { continuation in
+            writer.async { continuation.resume(returning: message.tryWrite(to: handle)) }
+        }
+        if let error { throw error }
+    }
+
+    /// Asks and waits for one reply.
+    ///
+    /// - Throws: `noResponders`, `timeout`, `permission`, `status` for any other status message (unless
+    ///   `acceptStatus`), `connectionClosed`, `cancelled`, and what ``publish`` throws. A reply that comes after that
+    ///   is dropped.
+    public func request(
+        _ subject: String, headers: NATSHeaders = [:], payload: [UInt8] = [], timeout: Duration = .seconds(5),
+        acceptStatus: Bool = false
+    ) async throws(NATSError) -> NATSMessage {
+        let draft = try Outgoing(subject, headers, payload, nil, maxPayload)
+        let (handle, requests, writer, inbox) = (handle, events.requests, writer, inbox)
+        let outcome = await requests.wait(subject: subject, timeout: timeout) { token in
+            var message = draft
+            message.reply = "\(inbox).\(token)"
+            let ready = message
+            let write: @Sendable () -> Void = {
+                if let error = ready.tryWrite(to: handle) { requests.resume(token, .failure(error)) }
+            }
+            if ready.payload.count > Self.directWriteLimit { writer.async(execute: write) } else { write() }
+        }
+        let reply = try outcome.get()
+        guard let status = reply.status, !acceptStatus else { return reply }
+        if status == 503 { throw NATSError(.noResponders, "nobody listens on “\(subject)”") }
+        throw NATSError(.status(status), "“\(subject)” answered \(status) \(reply.statusDescription ?? "")")
+    }
+
+    /// Queues a request behind those queued before: they go out in this order. `complete` runs once, on any thread.
+    func enqueueRequest(
+        _ subject: String, headers: NATSHeaders, payload: [UInt8], timeout: Duration,
+        complete: @escaping @Sendable (Result<NATSMessage, NATSError>) -> Void
+    ) throws(NATSError) {
+        var message = try Outgoing(subject, headers, payload, nil, maxPayload)
+        let token = try events.requests.start(subject: subject, timeout: timeout, complete: complete).get()
+        message.reply = "\(inbox).\(token)"
+        let (ready, handle, requests) = (message, handle, events.requests)
+        writer.async {
+            if let error = ready.tryWrite(to: handle) { requests.resume(token, .failure(error)) }
+        }
+    }
+
+    /// Receives what is published to `subject` from now on: the server knows of it when this returns.
+    ///
+    /// - Parameters:
+    ///   - queue: the queue group; each message goes to one member of it.
+    ///   - capacity: how many messages may wait for the reader.
+    ///   - overflow: what happens to one more.
+    ///   - onDrop: told of each message that was dropped; runs on the delivery thread and must not block.
+    public func subscribe(
+        _ subject: String, queue: String? = nil, capacity: Int = 1024,
+        overflow: NATSSubscription.Overflow = .dropNewest, onDrop: (@Sendable (NATSMessage) -> Void)? = nil
+    ) async throws(NATSError) -> NATSSubscription {
+        try Subject.validate(subject, wildcards: true)
+        if let queue { try Subject.validate(queue) }
+        let messages = MessageQueue(capacity: capacity, overflow: overflow, onDrop: onDrop)
+        events.add(messages, subject: subject)
+        let handle = try await subscribeHandle(subject, queue: queue) { messages.push($0) }
+        try await flush()
+        return NATSSubscription(subject: subject, messages: messages, handle: handle, connection: self)
+    }
+
+    private func subscribeHandle(
+        _ subject: String, queue: String?, receive: @escaping @Sendable (NATSMessage) -> Void
+    ) async throws(NATSError) -> SubscriptionHandle {
+        let handle = handle
+        let outcome = await offPool { () -> Result<SubscriptionHandle, NATSError> in
+            do throws(NATSError) {
+                return .success(try SubscriptionHandle(handle, subject, queue, receive))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// Waits until the server has seen everything that was published.
+    public func flush(timeout: Duration = .seconds(10)) async throws(NATSError) {
+        let handle = handle
+        let status = await offPool { natsConnection_FlushTimeout(handle.pointer, timeout.milliseconds) }
+        try check(status, "flushing the connection")
+    }
+
+    /// Stops receiving, gives what was received, flushes and closes.
+    public func drain(timeout: Duration = .seconds(10)) async {
+        guard state != .closed else { return }
+        events.change(to: .draining)
+        let changes = stateChanges()
+        let handle = handle
+        _ = await offPool { natsConnection_DrainTimeout(handle.pointer, timeout.milliseconds) }
+        for await state in changes where state == .closed { break }
+        await close()
+    }
+
+    /// Closes at once: requests under way fail, subscriptions end.
+    public func close() async {
+        let handle = handle
+        await offPool { handle.close() }
+        events.close()
+    }
+
+    private static func randomToken() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+}
+
+/// Runs a blocking call on a thread that is not Swift's.
+func offPool<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value {
+    await withUnsafeContinuation { continuation in
+        DispatchQueue.global().async { continuation.resume(returning: work()) }
+    }
+}

@@ -1,0 +1,137 @@
+import CNATS
+import Glibc
+
+/// Message headers: in order, repeatable, with case-sensitive names.
+public struct NATSHeaders: Sendable, ExpressibleByDictionaryLiteral {
+    /// Name and value of each, in order.
+    public private(set) var fields: [(name: String, value: String)] = []
+
+    /// No headers.
+    public init() {}
+
+    /// These headers, in order.
+    public init(_ pairs: [(String, String)]) {
+        fields = pairs.map { (name: $0.0, value: $0.1) }
+    }
+
+    /// These headers, in order.
+    public init(dictionaryLiteral elements: (String, String)...) {
+        self.init(elements)
+    }
+
+    /// Whether there is none.
+    public var isEmpty: Bool { fields.isEmpty }
+
+    /// The first value under `name`.
+    public func first(_ name: String) -> String? {
+        fields.first { $0.name == name }?.value
+    }
+
+    /// Every value under `name`, in order.
+    public func all(_ name: String) -> [String] {
+        fields.filter { $0.name == name }.map(\.value)
+    }
+
+    /// Adds a value.
+    public mutating func append(_ name: String, _ value: String) {
+        fields.append((name: name, value: value))
+    }
+
+    /// Replaces every value under `name` by one.
+    public mutating func set(_ name: String, _ value: String) {
+        remove(name)
+        append(name, value)
+    }
+
+    /// Removes every value under `name`.
+    public mutating func remove(_ name: String) {
+        fields.removeAll { $0.name == name }
+    }
+
+    /// Throws `invalidArgument` for names and values that would break the protocol's lines.
+    func validate() throws(NATSError) {
+        for (name, value) in fields {
+            let nameIsFine = !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: ":") }
+            guard nameIsFine else { throw NATSError(.invalidArgument, "header name “\(name)” is not valid") }
+            guard value.utf8.allSatisfy({ $0 != 0x0d && $0 != 0x0a && $0 != 0 }) else {
+                throw NATSError(.invalidArgument, "the value of header “\(name)” holds a line break or NUL")
+            }
+        }
+    }
+}
+
+/// A message as it was received, copied out of the library.
+public struct NATSMessage: Sendable {
+    /// The subject it came on.
+    public var subject: String
+    /// Where to answer, where an answer is wanted.
+    public var reply: String?
+    /// Its headers.
+    public var headers: NATSHeaders
+    /// Its bytes.
+    public var payload: [UInt8]
+    /// The status of a status message (`503`, `404`, `100`…); nil for data.
+    public var status: Int?
+    /// The status message's text.
+    public var statusDescription: String?
+
+    /// A message of these parts.
+    public init(subject: String, reply: String? = nil, headers: NATSHeaders = [:], payload: [UInt8] = []) {
+        self.subject = subject
+        self.reply = reply
+        self.headers = headers
+        self.payload = payload
+    }
+
+    /// Copies a library's message. Called in its callback only: header reads parse lazily and are not thread-safe.
+    init(copying message: OpaquePointer) {
+        subject = natsMsg_GetSubject(message).map { String(cString: $0) } ?? ""
+        reply = natsMsg_GetReply(message).map { String(cString: $0) }
+        let length = Int(natsMsg_GetDataLength(message))
+        let data = natsMsg_GetData(message).map { UnsafeRawBufferPointer(start: $0, count: max(0, length)) }
+        payload = data.map { Array($0) } ?? []
+        headers = NATSHeaders()
+        copyHeaders(of: message)
+    }
+
+    private mutating func copyHeaders(of message: OpaquePointer) {
+        var keys: UnsafeMutablePointer<UnsafePointer<CChar>?>?
+        var count: Int32 = 0
+        guard natsMsgHeader_Keys(message, &keys, &count) == NATS_OK, let keys else { return }
+        defer { free(keys) }
+        for index in 0..<Int(count) {
+            guard let key = keys[index] else { continue }
+            let name = String(cString: key)
+            for value in Self.values(of: message, key) {
+                switch name {
+                case "Status": status = Int(value)
+                case "Description": statusDescription = value
+                default: headers.append(name, value)
+                }
+            }
+        }
+    }
+
+    private static func values(of message: OpaquePointer, _ key: UnsafePointer<CChar>) -> [String] {
+        var values: UnsafeMutablePointer<UnsafePointer<CChar>?>?
+        var count: Int32 = 0
+        guard natsMsgHeader_Values(message, key, &values, &count) == NATS_OK, let values else { return [] }
+        defer { free(values) }
+        return (0..<Int(count)).compactMap { values[$0].map { String(cString: $0) } }
+    }
+}
+
+/// The grammar of subjects, which the library does not check.
+enum Subject {
+    /// Throws `invalidArgument` unless `subject` may be published to (or, with `wildcards`, subscribed to).
+    static func validate(_ subject: String, wildcards: Bool = false) throws(NATSError) {
+        let tokens = subject.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        let isFine = tokens.enumerated().allSatisfy { index, token in
+            guard !token.isEmpty, token.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { return false }
+            if token.elementsEqual("*".utf8) { return wildcards }
+            if token.elementsEqual(">".utf8) { return wildcards && index == tokens.count - 1 }
+            return true
+        }
+        guard isFine else { throw NATSError(.invalidArgument, "“\(subject)” is not a valid subject") }
+    }
+}

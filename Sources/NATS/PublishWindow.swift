@@ -1,0 +1,94 @@
+import Synchronization
+
+/// Publishes in flight, at most `limit` of them, sent in the order of the calls; every acknowledgement is checked.
+///
+/// For one writer at a time. After a failure nothing more is sent.
+public final class PublishWindow: Sendable {
+    private struct State {
+        var inFlight = 0
+        var failure: NATSError?
+        var lastSequence: UInt64 = 0
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let stream: JetStream
+    private let limit: Int
+    private let state = Mutex(State())
+
+    init(_ stream: JetStream, limit: Int) {
+        self.stream = stream
+        self.limit = max(1, limit)
+    }
+
+    /// Sends a message as soon as there is room in the window.
+    ///
+    /// - Throws: the first failure of an earlier publish, or what keeps this one from being sent.
+    public func publish(
+        _ subject: String, headers: NATSHeaders = [:], payload: [UInt8]
+    ) async throws(NATSError) {
+        await wait { [limit] in $0.inFlight < limit || $0.failure != nil }
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+        state.withLock { $0.inFlight += 1 }
+        do throws(NATSError) {
+            try stream.connection.enqueueRequest(
+                subject, headers: headers, payload: payload, timeout: stream.timeout
+            ) { self.acknowledge(subject, $0) }
+        } catch {
+            end(.failure(error))
+            throw error
+        }
+    }
+
+    /// Waits for every acknowledgement; the last sequence.
+    ///
+    /// - Throws: the first failure.
+    public func finish() async throws(NATSError) -> UInt64 {
+        await wait { $0.inFlight == 0 }
+        let (failure, sequence) = state.withLock { ($0.failure, $0.lastSequence) }
+        if let failure { throw failure }
+        return sequence
+    }
+
+    /// Waits until nothing is in flight, whatever became of it: what was stored can be removed then.
+    public func abort() async {
+        await wait { $0.inFlight == 0 }
+    }
+
+    private func wait(until isReady: @escaping @Sendable (borrowing State) -> Bool) async {
+        while !state.withLock({ isReady($0) }) {
+            await withCheckedContinuation { continuation in
+                let isReadyNow = state.withLock { state in
+                    if isReady(state) { return true }
+                    state.waiter = continuation
+                    return false
+                }
+                if isReadyNow { continuation.resume() }
+            }
+        }
+    }
+
+    private func acknowledge(_ subject: String, _ outcome: Result<NATSMessage, NATSError>) {
+        do throws(NATSError) {
+            let reply = try outcome.get()
+            if reply.status == 503 {
+                throw NATSError(.noResponders, "no stream takes “\(subject)”")
+            }
+            end(.success(try JetStream.acknowledgement(in: reply, of: subject)))
+        } catch {
+            end(.failure(error))
+        }
+    }
+
+    private func end(_ outcome: Result<PublishAck, NATSError>) {
+        let waiter = state.withLock { state in
+            state.inFlight -= 1
+            switch outcome {
+            case .success(let ack): state.lastSequence = max(state.lastSequence, ack.sequence)
+            case .failure(let error): state.failure = state.failure ?? error
+            }
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume()
+    }
+}

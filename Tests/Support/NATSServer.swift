@@ -1,0 +1,141 @@
+package import Foundation
+
+/// The servers that the tests run against: the oldest and the newest that are supported.
+package enum ServerFlavor: String, CaseIterable, Sendable {
+    case debian, newest
+
+    /// The server's program.
+    ///
+    /// - Throws: where it is not installed: a missing server is a failure.
+    package func path() throws -> String {
+        switch self {
+        case .debian:
+            return try ["/usr/sbin/nats-server", "/usr/bin/nats-server"]
+                .first { FileManager.default.isExecutableFile(atPath: $0) }.orThrow("nats-server is not installed")
+        case .newest:
+            return try ProcessInfo.processInfo.environment["NATS_SERVER_NEWEST"]
+                .orThrow("NATS_SERVER_NEWEST does not name the newest nats-server; run deploy/test.sh")
+        }
+    }
+}
+
+/// What keeps a test from running.
+package struct TestFailure: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension Optional {
+    package func orThrow(_ message: String) throws -> Wrapped {
+        guard let self else { throw TestFailure(message) }
+        return self
+    }
+}
+
+/// A real server on a port of its own, ended with the test, or with the test process.
+package final class NATSServer: Sendable {
+    package let port: Int
+    package let folder: URL
+    private let program: String
+    private let arguments: [String]
+    // `nonisolated(unsafe)`: one test owns the server and starts or kills it from one task at a time.
+    private nonisolated(unsafe) var process: Process?
+
+    /// Starts a server with JetStream and `configuration` beside the defaults.
+    package init(_ flavor: ServerFlavor, configuration: String = "") async throws {
+        program = try flavor.path()
+        port = try Self.freePort()
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("nats-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let file = folder.appendingPathComponent("server.conf")
+        let text = """
+            host: 127.0.0.1
+            port: \(port)
+            jetstream { store_dir: "\(folder.path)" }
+            \(configuration)
+            """
+        try text.write(to: file, atomically: true, encoding: .utf8)
+        arguments = ["-c", file.path, "-P", folder.appendingPathComponent("pid").path, "-l", folder.path + "/log"]
+        try await start()
+    }
+
+    deinit {
+        kill()
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    package var url: String { "nats://127.0.0.1:\(port)" }
+
+    /// Starts it, again after ``kill()``, with the same port and data.
+    package func start() async throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        // The shell waits on a pipe that ends with this process, however it ends; the server goes then.
+        process.arguments = ["-c", #""$@" & cat >/dev/null; kill -9 $! 2>/dev/null"#, "sh", program] + arguments
+        process.standardInput = Pipe()
+        try process.run()
+        self.process = process
+        for _ in 0..<500 {
+            if Self.answers(port) { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        let log = try? String(contentsOf: folder.appendingPathComponent("log"), encoding: .utf8)
+        throw TestFailure("\(program) does not answer on port \(port): \(log ?? "no log")")
+    }
+
+    /// Ends it at once, as a power failure would.
+    package func kill() {
+        signal(SIGKILL)
+        (process?.standardInput as? Pipe)?.fileHandleForWriting.closeFile()
+        process?.waitUntilExit()
+        process = nil
+    }
+
+    /// Sends a signal to the server.
+    package func signal(_ signal: Int32) {
+        let text = try? String(contentsOf: folder.appendingPathComponent("pid"), encoding: .utf8)
+        guard let pid = text.flatMap({ Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }) else { return }
+        _ = Glibc.kill(pid, signal)
+    }
+
+    private static func freePort() throws -> Int {
+        try withSocket { socket in
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = inet_addr("127.0.0.1")
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let bound = withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                    bind(socket, pointer, length) == 0 && getsockname(socket, pointer, &length) == 0
+                }
+            }
+            guard bound else { throw TestFailure("no free port") }
+            return Int(UInt16(bigEndian: address.sin_port))
+        }
+    }
+
+    private static func answers(_ port: Int) -> Bool {
+        let connected = try? withSocket { socket in
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = inet_addr("127.0.0.1")
+            address.sin_port = UInt16(port).bigEndian
+            return withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                    connect(socket, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                }
+            }
+        }
+        return connected ?? false
+    }
+
+    private static func withSocket<Value>(_ body: (Int32) throws -> Value) throws -> Value {
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard socket >= 0 else { throw TestFailure("no socket") }
+        defer { close(socket) }
+        return try body(socket)
+    }
+}

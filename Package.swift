@@ -57,6 +57,9 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
+            swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

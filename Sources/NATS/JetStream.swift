@@ -119,6 +119,11 @@ public struct JetStream: Sendable {
         return try await call(subject ?? "CONSUMER.CREATE.\(stream)", query)
     }
 
+    /// What the server says of a consumer.
+    public func consumerInfo(_ stream: String, _ name: String) async throws(NATSError) -> ConsumerInfo {
+        try await call("CONSUMER.INFO.\(stream).\(name)", Empty())
+    }
+
     /// Deletes a consumer.
     public func deleteConsumer(_ stream: String, _ name: String) async throws(NATSError) {
         let _: Success = try await call("CONSUMER.DELETE.\(stream).\(name)", Empty())

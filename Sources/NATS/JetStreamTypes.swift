@@ -150,6 +150,13 @@ public struct PublishAck: Codable, Sendable, Hashable {
     /// Whether a message of the same id was stored before; `sequence` is that one's then.
     public var duplicate: Bool?
 
+    /// An acknowledgement of these parts.
+    public init(stream: String, sequence: UInt64, duplicate: Bool? = nil) {
+        self.stream = stream
+        self.sequence = sequence
+        self.duplicate = duplicate
+    }
+
     enum CodingKeys: String, CodingKey {
         case stream, duplicate
         case sequence = "seq"

@@ -7,7 +7,8 @@ public final class PublishWindow: Sendable {
     private struct State {
         var inFlight = 0
         var failure: NATSError?
-        var lastSequence: UInt64 = 0
+        var sequences: ClosedRange<UInt64>?
+        var count = 0
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -39,14 +40,22 @@ public final class PublishWindow: Sendable {
         }
     }
 
-    /// Waits for every acknowledgement; the last sequence.
+    /// What a window's publishes came to.
+    public struct Summary: Sendable, Hashable {
+        /// How many messages were stored.
+        public var count: Int
+        /// The first and the last sequence; nil where nothing was published.
+        public var sequences: ClosedRange<UInt64>?
+    }
+
+    /// Waits for every acknowledgement.
     ///
     /// - Throws: the first failure.
-    public func finish() async throws(NATSError) -> UInt64 {
+    public func finish() async throws(NATSError) -> Summary {
         await wait { $0.inFlight == 0 }
-        let (failure, sequence) = state.withLock { ($0.failure, $0.lastSequence) }
+        let (failure, summary) = state.withLock { ($0.failure, Summary(count: $0.count, sequences: $0.sequences)) }
         if let failure { throw failure }
-        return sequence
+        return summary
     }
 
     /// Waits until nothing is in flight, whatever became of it: what was stored can be removed then.
@@ -83,7 +92,10 @@ public final class PublishWindow: Sendable {
         let waiter = state.withLock { state in
             state.inFlight -= 1
             switch outcome {
-            case .success(let ack): state.lastSequence = max(state.lastSequence, ack.sequence)
+            case .success(let ack):
+                let known = state.sequences ?? ack.sequence...ack.sequence
+                state.sequences = min(known.lowerBound, ack.sequence)...max(known.upperBound, ack.sequence)
+                state.count += 1
             case .failure(let error): state.failure = state.failure ?? error
             }
             defer { state.waiter = nil }

@@ -1,11 +1,13 @@
 /// A set of keys in order: insertion, removal and seeking cost O(log n) comparisons and the move of one small block.
-struct SortedKeys {
+package struct SortedKeys: Sendable {
     private static let blockCapacity = 512
     /// Sorted blocks of sorted keys; none is empty.
     private var blocks: [[ObjectKey]] = []
 
+    package init() {}
+
     /// Inserts `key`; no effect where it is present.
-    mutating func insert(_ key: ObjectKey) {
+    package mutating func insert(_ key: ObjectKey) {
         guard !blocks.isEmpty else {
             blocks = [[key]]
             return
@@ -18,7 +20,7 @@ struct SortedKeys {
     }
 
     /// Removes `key`; no effect where it is absent.
-    mutating func remove(_ key: ObjectKey) {
+    package mutating func remove(_ key: ObjectKey) {
         guard !blocks.isEmpty else { return }
         let block = self.block(for: key)
         let index = Self.lowerBound(blocks[block].count) { blocks[block][$0] < key }
@@ -28,7 +30,7 @@ struct SortedKeys {
     }
 
     /// Calls `body` for each key at or after `start`, in order, until it returns false.
-    func forEach(from start: String, _ body: (ObjectKey) -> Bool) {
+    package func forEach(from start: String, _ body: (ObjectKey) -> Bool) {
         var block = Self.lowerBound(blocks.count) { index in
             blocks[index].last.map { $0.rawValue.utf8Precedes(start) } ?? false
         }

@@ -1,0 +1,115 @@
+import FoundationEssentials
+public import Logging
+public import NATS
+public import Storage
+
+/// A NATS object store as ADR-20 describes it: every NATS client reads what this one puts, and the reverse.
+///
+/// An object is its chunks and one meta message. Chunks are stored first, each acknowledged; the meta message,
+/// published on the condition that its predecessor is the one that was read, makes the object visible at once and
+/// whole. So of any number of racing writers each replaces exactly the object it saw, and removes that one's chunks.
+/// The version is the meta message's stream sequence.
+///
+/// JetStream acknowledges before it syncs to disk, unless the server's `sync_interval` is `always`.
+///
+/// See <https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-20.md>.
+public final class JetStreamStore: Store {
+    let bucket: Bucket
+    let logger: Logger
+    private let index: BucketIndex
+
+    private init(_ bucket: Bucket, _ logger: Logger) {
+        self.bucket = bucket
+        self.logger = logger
+        index = BucketIndex(bucket)
+    }
+
+    /// Opens a bucket, creating it where it is missing and the configuration says so.
+    ///
+    /// - Parameters:
+    ///   - control: for requests and meta messages.
+    ///   - bulk: for chunks; another connection, so that large objects do not hold up small requests.
+    /// - Throws: `invalid` for a bad name or setting, `unavailable` where the bucket is missing or no server answers.
+    public static func open(
+        _ configuration: BucketConfiguration, control: NATSConnection, bulk: NATSConnection, logger: Logger
+    ) async throws(StorageError) -> JetStreamStore {
+        let format = try BucketFormat(configuration.name)
+        let stream = JetStream(control, domain: configuration.domain, timeout: configuration.timeout)
+        let settings = try await find(configuration, format, stream)
+        guard settings.allowRollup ?? false else {
+            throw StorageError(
+                .invalid, "stream “\(format.stream)” does not allow rollups: it is not an object store",
+                operation: .open)
+        }
+        let limits = [configuration.chunkSize, bulk.maxPayload, settings.maxMessageSize ?? -1].filter { $0 > 0 }
+        let isReplicated = (settings.replicas ?? 1) > 1
+        let bucket = Bucket(
+            format: format, control: stream,
+            bulk: JetStream(bulk, domain: configuration.domain, timeout: configuration.timeout),
+            chunkSize: limits.min() ?? 128 << 10,
+            readsDirect: (settings.allowDirect ?? false) && (configuration.readsAnyReplica || !isReplicated),
+            maxAge: settings.maxAge.flatMap { $0 > 0 ? .nanoseconds($0) : nil })
+        return JetStreamStore(bucket, logger)
+    }
+
+    private static func find(
+        _ configuration: BucketConfiguration, _ format: BucketFormat, _ stream: JetStream
+    ) async throws(StorageError) -> StreamConfiguration {
+        do throws(NATSError) {
+            return try await stream.streamInfo(format.stream).config
+        } catch {
+            guard case .api(_, 10059) = error.code, configuration.create else {
+                throw StorageError(error, bucket: format.bucket).during(.open)
+            }
+        }
+        return try await mapped(format.bucket) { () async throws(NATSError) in
+            try await stream.createStream(configuration.stream(format)).config
+        }
+    }
+
+    public var capabilities: Capabilities { [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID] }
+
+    public func put(
+        _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            return try await Put(bucket: bucket, key: key, options: options).run(body)
+        } catch {
+            throw error.during(.put, key: key)
+        }
+    }
+
+    public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
+        do throws(StorageError) {
+            let meta = try await bucket.live(key, ifMatch: options.ifMatch)
+            if meta.meta.options?.link != nil {
+                throw StorageError(.unsupported, "“\(key)” is a link to another object; links are not followed")
+            }
+            let info = meta.info
+            let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
+            return StoredObject(info: info, range: range, body: ChunkReader.body(of: meta, range, in: bucket))
+        } catch {
+            throw error.during(.get, key: key)
+        }
+    }
+
+    public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            return try await bucket.live(key, ifMatch: options.ifMatch).info
+        } catch {
+            throw error.during(.info, key: key)
+        }
+    }
+
+    public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
+        try query.validate()
+        do throws(StorageError) {
+            return try await index.page(query)
+        } catch {
+            throw error.during(.list)
+        }
+    }
+
+    /// Ends nothing: the connections belong to whoever opened the store.
+    public func shutdown() async {}
+}

@@ -1,0 +1,51 @@
+import JetStreamStorage
+import Logging
+import NATS
+import Storage
+import TestSupport
+
+/// A bucket on a server of its own.
+struct Fixture {
+    let server: NATSServer
+    let control: NATSConnection
+    let bulk: NATSConnection
+    let store: JetStreamStore
+
+    init(
+        _ flavor: ServerFlavor, configuration: String = "", _ adjust: (inout BucketConfiguration) -> Void = { _ in }
+    ) async throws {
+        try await self.init(on: NATSServer(flavor, configuration: configuration), adjust)
+    }
+
+    init(on server: NATSServer, _ adjust: (inout BucketConfiguration) -> Void = { _ in }) async throws {
+        self.server = server
+        var options = NATSOptions()
+        options.urls = [server.url]
+        options.reconnectWait = .milliseconds(50)
+        control = try await NATSConnection.connect(options)
+        bulk = try await NATSConnection.connect(options)
+        var bucket = BucketConfiguration(name: "B")
+        adjust(&bucket)
+        store = try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: Logger(label: "test"))
+    }
+
+    /// How many chunk messages the bucket holds.
+    func chunkCount() async throws -> Int {
+        let info = try await JetStream(control).streamInfo("OBJ_B", subjectsFilter: "$O.B.C.>")
+        return Int(info.state.subjects?.values.reduce(0, +) ?? 0)
+    }
+
+    func close() async {
+        await control.close()
+        await bulk.close()
+    }
+}
+
+/// Bytes without a pattern that chunk borders could hide in.
+func bytes(_ count: Int) -> [UInt8] {
+    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+    return (0..<count).map { _ in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return UInt8(truncatingIfNeeded: state >> 33)
+    }
+}

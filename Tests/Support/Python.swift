@@ -1,0 +1,23 @@
+import Foundation
+
+/// Runs a Python program with nats-py at hand, as a foreign client would.
+package func python(_ program: String, _ arguments: [String]) async throws -> String {
+    let path = try ProcessInfo.processInfo.environment["NATS_PYTHON"]
+        .orThrow("NATS_PYTHON does not name a Python with nats-py; run deploy/test.sh")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = ["-c", program] + arguments
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let data = await withCheckedContinuation { continuation in
+        DispatchQueue.global().async {
+            continuation.resume(returning: output.fileHandleForReading.readDataToEndOfFile())
+        }
+    }
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+        throw TestFailure("the Python program ended with \(process.terminationStatus)")
+    }
+    return String(decoding: data, as: UTF8.self)
+}

@@ -42,10 +42,12 @@ final class SubscriptionHandle: @unchecked Sendable {
     /// not before, no message callback runs.
     private final class Context: Sendable {
         let receive: @Sendable (NATSMessage) -> Void
+        let complete: @Sendable () -> Void
         let pointer = Mutex<UInt>(0)
 
-        init(_ receive: @escaping @Sendable (NATSMessage) -> Void) {
+        init(_ receive: @escaping @Sendable (NATSMessage) -> Void, _ complete: @escaping @Sendable () -> Void) {
             self.receive = receive
+            self.complete = complete
         }
     }
 
@@ -57,9 +59,9 @@ final class SubscriptionHandle: @unchecked Sendable {
 
     init(
         _ connection: ConnectionHandle, _ subject: String, _ queue: String?,
-        _ receive: @escaping @Sendable (NATSMessage) -> Void
+        _ receive: @escaping @Sendable (NATSMessage) -> Void, complete: @escaping @Sendable () -> Void = {}
     ) throws(NATSError) {
-        let context = Context(receive)
+        let context = Context(receive, complete)
         let closure = Unmanaged.passRetained(context).toOpaque()
         var pointer: OpaquePointer?
         let status =
@@ -93,6 +95,15 @@ final class SubscriptionHandle: @unchecked Sendable {
         if ends { _ = natsSubscription_Unsubscribe(pointer) }
     }
 
+    /// Tells the server to send no more, and takes what it has sent: completes after that.
+    func drain() {
+        let ends = isEnded.withLock { isEnded in
+            defer { isEnded = true }
+            return !isEnded
+        }
+        if ends { _ = natsSubscription_DrainTimeout(pointer, 5000) }
+    }
+
     /// Runs on the subscription's own thread.
     private static let received: natsMsgHandler = { _, _, message, closure in
         guard let message, let closure else { return }
@@ -105,6 +116,7 @@ final class SubscriptionHandle: @unchecked Sendable {
     private static let completed: natsOnCompleteCB = { closure in
         guard let closure else { return }
         let context = Unmanaged<Context>.fromOpaque(closure).takeRetainedValue()
+        context.complete()
         guard let pointer = OpaquePointer(bitPattern: context.pointer.withLock { $0 }) else { return }
         let box = SendablePointer(pointer)
         DispatchQueue.global().asyncAfter(deadline: .now() + grace) { natsSubscription_Destroy(box.pointer) }

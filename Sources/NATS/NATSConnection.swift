@@ -169,18 +169,23 @@ public final class NATSConnection: Sendable {
         if let queue { try Subject.validate(queue) }
         let messages = MessageQueue(capacity: capacity, overflow: overflow, onDrop: onDrop)
         events.add(messages, subject: subject)
-        let handle = try await subscribeHandle(subject, queue: queue) { messages.push($0) }
+        let handle = try await subscribeHandle(subject, queue: queue) {
+            messages.push($0)
+        } complete: {
+            messages.finish(nil)
+        }
         try await flush()
         return NATSSubscription(subject: subject, messages: messages, handle: handle, connection: self)
     }
 
     private func subscribeHandle(
-        _ subject: String, queue: String?, receive: @escaping @Sendable (NATSMessage) -> Void
+        _ subject: String, queue: String?, receive: @escaping @Sendable (NATSMessage) -> Void,
+        complete: @escaping @Sendable () -> Void = {}
     ) async throws(NATSError) -> SubscriptionHandle {
         let handle = handle
         let outcome = await offPool { () -> Result<SubscriptionHandle, NATSError> in
             do throws(NATSError) {
-                return .success(try SubscriptionHandle(handle, subject, queue, receive))
+                return .success(try SubscriptionHandle(handle, subject, queue, receive, complete: complete))
             } catch {
                 return .failure(error)
             }

@@ -51,6 +51,12 @@ public final class NATSSubscription: AsyncSequence, Sendable {
         messages.finish(nil)
     }
 
+    /// Tells the server to send no more; the sequence ends after everything that it sent before.
+    public func drain() async {
+        let handle = handle
+        await offPool { handle.drain() }
+    }
+
     /// Reads the messages in order.
     public struct AsyncIterator: AsyncIteratorProtocol {
         public typealias Failure = NATSError

@@ -3,8 +3,8 @@ import Synchronization
 
 /// All timeouts of the process in one sweep of 10 ms, idle while there are none: a timer per request costs more than
 /// the request.
-final class Timeouts: Sendable {
-    static let shared = Timeouts()
+package final class Timeouts: Sendable {
+    package static let shared = Timeouts()
 
     private struct Entry {
         let deadline: ContinuousClock.Instant
@@ -21,7 +21,7 @@ final class Timeouts: Sendable {
     private let queue = DispatchQueue(label: "nats.timeouts")
 
     /// Runs `action` once, soon after `delay`, unless it is cancelled before.
-    func schedule(after delay: Duration, _ action: @escaping @Sendable () -> Void) -> UInt64 {
+    package func schedule(after delay: Duration, _ action: @escaping @Sendable () -> Void) -> UInt64 {
         let entry = Entry(deadline: .now + delay, action: action)
         let (token, starts) = state.withLock { state in
             state.nextToken &+= 1
@@ -34,7 +34,7 @@ final class Timeouts: Sendable {
     }
 
     /// Forgets the action; no effect where it ran already.
-    func cancel(_ token: UInt64) {
+    package func cancel(_ token: UInt64) {
         state.withLock { _ = $0.entries.removeValue(forKey: token) }
     }
 

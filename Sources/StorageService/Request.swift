@@ -1,0 +1,51 @@
+import FoundationEssentials
+import Storage
+import StorageWire
+
+/// A message on a request port, apart from NATS.
+struct Request: Sendable {
+    let subject: String
+    let headers: WireHeaders
+    let payload: [UInt8]
+    let received = Date.now
+
+    /// As a plugin sees it.
+    var message: Message {
+        Message(subject: subject, headers: headers, payload: payload, timestamp: received)
+    }
+
+    func key() throws(StorageError) -> ObjectKey {
+        try RequestCodec.key(in: headers, payload: payload)
+    }
+
+    var ifMatch: Version? { headers.first(WireHeader.ifMatch).map { Version($0) } }
+}
+
+/// What answers a request.
+struct Reply: Sendable {
+    var headers: WireHeaders = []
+    var payload: [UInt8]
+
+    init(headers: WireHeaders = [], payload: [UInt8]) {
+        self.headers = headers
+        self.payload = payload
+    }
+
+    init(json: some Encodable) {
+        payload = JSON.encode(json)
+    }
+
+    init(_ error: StorageError) {
+        (headers, payload) = ErrorCodec.encode(error)
+    }
+
+    /// About what it takes of a message: each header line has a name, a value and four more bytes.
+    var size: Int { payload.count + headerSize }
+
+    var headerSize: Int { headers.reduce(16) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 } }
+}
+
+/// One request port: a request in, one call on the store, a reply out.
+protocol Endpoint: Sendable {
+    func answer(_ request: Request) async throws(StorageError) -> Reply
+}

@@ -60,6 +60,10 @@ let package = Package(
         .testTarget(
             name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
             swiftSettings: strict),
+        .testTarget(
+            name: "StorageServiceTests",
+            dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
+            swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -44,7 +44,9 @@ package enum ErrorCodec {
         ]
         if let version = error.currentVersion { headers.append((WireHeader.version, version.description)) }
         if let size = error.size { headers.append((WireHeader.size, String(size))) }
-        if let wait = error.retryAfter { headers.append((WireHeader.retryAfter, String(max(1, Int(wait.seconds.rounded(.up)))))) }
+        if let wait = error.retryAfter {
+            headers.append((WireHeader.retryAfter, String(max(1, Int(wait.seconds.rounded(.up))))))
+        }
         return (headers, JSON.encode(Body(error: detail)))
     }
 

@@ -55,7 +55,8 @@ package enum RequestCodec {
         guard let text = headers.first(WireHeader.timeToLive) else { return nil }
         // A hundred years: what is longer is a mistake, and dates stay in range.
         guard let seconds = Double(text), seconds > 0, seconds <= 3_155_760_000 else {
-            throw StorageError(.invalid, "\(WireHeader.timeToLive) “\(text.abbreviated)” is not a positive number of seconds")
+            throw StorageError(
+                .invalid, "\(WireHeader.timeToLive) “\(text.abbreviated)” is not a positive number of seconds")
         }
         return .milliseconds(Int64((seconds * 1000).rounded(.up)))
     }

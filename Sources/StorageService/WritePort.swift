@@ -1,0 +1,46 @@
+import Logging
+import NATS
+import Storage
+import StorageWire
+
+/// Stores what is published, under a generated key, and passes a reference on.
+struct WritePort: Sendable {
+    /// How many messages are stored at once.
+    private static let width = 64
+
+    let context: InstanceContext
+    let logger: Logger
+
+    func run(_ subscription: NATSSubscription) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var running = 0
+            for try await message in subscription {
+                if running == Self.width {
+                    try await group.next()
+                    running -= 1
+                }
+                running += 1
+                group.addTask {
+                    await store(
+                        Request(
+                            subject: message.subject, headers: message.headers.fields, payload: message.payload))
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func store(_ request: Request) async {
+        do throws(StorageError) {
+            var options = PutOptions(attributes: ObjectHeaders.attributes(in: request.headers))
+            options.attributes.metadata = context.configuration.metadataExtractor.metadata(of: request.message)
+            options.messageID = request.headers.first(WireHeader.messageID)
+            let info = try await context.put(
+                try context.generatedKey(request), ObjectBody(request.payload), options, request)
+            context.events.reference(info)
+        } catch {
+            logger.error("write: \(error)")
+            context.events.failed(error, Port.write.rawValue, key: nil, request)
+        }
+    }
+}

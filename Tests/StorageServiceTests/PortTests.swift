@@ -1,0 +1,187 @@
+import Foundation
+import NATS
+import Storage
+import StorageService
+import TestSupport
+import Testing
+
+@Suite struct PortTests {
+    @Test(arguments: ServerFlavor.allCases)
+    func putGetInfoListDelete(_ flavor: ServerFlavor) async throws {
+        let component = try await Component(flavor)
+        let put = try await component.ask(
+            "put", "hello",
+            ["Storage-Key": "a/b", "Content-Type": "text/plain", "Storage-Meta-X": "1", "Storage-Meta-X": "2"])
+        let info = try json(put.body)
+        #expect(put.status == 200)
+        #expect(info["key"] as? String == "a/b" && info["size"] as? Int == 5)
+        #expect(info["digest"] as? String == Digest(of: Array("hello".utf8)).description)
+        let get = try await component.ask("get", "a/b")
+        #expect(get.body == Array("hello".utf8))
+        #expect(get.headers.first("Storage-Key") == "a/b" && get.headers.first("Storage-Size") == "5")
+        #expect(get.headers.first("Storage-Version") == info["version"] as? String)
+        #expect(get.headers.first("Content-Type") == "text/plain")
+        #expect(get.headers.all("Storage-Meta-X") == ["1", "2"])
+        let part = try await component.ask("get", "", ["Storage-Key": "a/b", "Storage-Range": "bytes=1-3"])
+        #expect(part.body == Array("ell".utf8))
+        #expect(part.headers.first("Storage-Content-Range") == "bytes 1-3/5")
+        #expect(try json(await component.ask("info", "a/b").body)["size"] as? Int == 5)
+        _ = try await component.ask("put", "x", ["Storage-Key": "c"])
+        #expect(try json(await component.ask("list").body)["keys"] as? [String] == ["a/b", "c"])
+        let page = try json(await component.ask("list", #"{"delimiter":"/","limit":1}"#).body)
+        #expect(page["prefixes"] as? [String] == ["a/"] && page["next"] as? String == "a/")
+        #expect(try json(await component.ask("delete", "c").body)["deleted"] as? Bool == true)
+        #expect(try json(await component.ask("delete", "c").body)["deleted"] as? Bool == false)
+        let generated = try json(await component.ask("put", "x").body)["key"] as? String
+        #expect(generated?.hasPrefix("message/") == true)
+        try await component.stop()
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func badInputGetsItsRow(_ flavor: ServerFlavor) async throws {
+        let component = try await Component(flavor) { $0.limits.maxObjectSize = 100 }
+        _ = try await component.ask("put", "old", ["Storage-Key": "k"])
+        let rows: [(port: String, payload: String, headers: NATSHeaders, status: Int, code: String)] = [
+            ("get", "", [:], 400, "invalid"), ("get", "../x", [:], 400, "invalid"),
+            ("get", "k", ["Storage-Range": "bytes=x"], 400, "invalid"),
+            ("get", "k", ["Storage-Range": "bytes=9-"], 416, "range_not_satisfiable"),
+            ("get", "none", [:], 404, "not_found"), ("info", "none", [:], 404, "not_found"),
+            ("get", "k", ["Storage-If-Match": "x"], 412, "precondition_failed"),
+            ("info", "k", ["Storage-If-Match": "x"], 412, "precondition_failed"),
+            ("delete", "k", ["Storage-If-Match": "x"], 412, "precondition_failed"),
+            ("put", "new", ["Storage-Key": "k", "Storage-If-None-Match": "*"], 412, "precondition_failed"),
+            ("put", "new", ["Storage-Key": "k", "Storage-If-None-Match": "x"], 400, "invalid"),
+            ("put", "new", ["Storage-Key": "k", "Storage-TTL": "-1"], 400, "invalid"),
+            ("put", "new", ["Storage-Key": "k", "Storage-TTL": "nan"], 400, "invalid"),
+            ("put", "new", ["Storage-Key": "k", "Storage-Timeout": "soon"], 400, "invalid"),
+            ("put", "new", ["Storage-Key": "a//b"], 400, "invalid"),
+            ("put", String(repeating: "x", count: 101), ["Storage-Key": "k"], 413, "too_large"),
+            (
+                "put", "new", ["Storage-Key": "k", "Storage-Digest": Digest(of: [1]).description], 422,
+                "digest_mismatch"
+            ),
+            ("list", "{", [:], 400, "invalid"), ("list", #"{"limit":0}"#, [:], 400, "invalid"),
+            ("list", #"{"limit":"x"}"#, [:], 400, "invalid"), ("upload", "", ["Storage-Key": "a//b"], 400, "invalid"),
+            ("api", "garbage", [:], 400, "invalid"), ("api", #"{"action":"fly"}"#, [:], 400, "invalid"),
+        ]
+        for row in rows {
+            let reply = try await component.ask(row.port, row.payload, row.headers)
+            #expect(reply.status == row.status, "\(row)")
+            guard row.port != "api" else { continue }
+            let error = try json(reply.body)["error"] as? [String: Any]
+            #expect(error?["code"] as? String == row.code, "\(row)")
+            if row.status == 412 { #expect(reply.headers.first("Storage-Version") == "1") }
+        }
+        let garbage = try await component.ask(subject: "storage.t.get", [0xff, 0xfe, 0], [:])
+        #expect(garbage.status == 400)
+        #expect(try await component.ask("get", "k").body == Array("old".utf8))
+        #expect(try json(await component.ask("list").body)["keys"] as? [String] == ["k"])
+        try await component.stop()
+    }
+
+    @Test func whatDoesNotFitAReply() async throws {
+        let component = try await Component(server: "max_payload: 8192")
+        let key: ObjectKey = "big"
+        try await component.store.put(key, ObjectBody([UInt8](repeating: 7, count: 20_000)))
+        let refused = try await component.ask("get", "big")
+        #expect(refused.status == 413)
+        #expect(refused.headers.first("Storage-Size") == "20000")
+        let version = try #require(refused.headers.first("Storage-Version"))
+        let part = try await component.ask(
+            "get", "big", ["Storage-If-Match": version, "Storage-Range": "bytes=0-4095"])
+        #expect(part.body.count == 4096)
+        for number in 0..<500 {
+            try await component.store.put(
+                ObjectKey(validating: "list/\(1000 + number)-with-a-longer-name"), ObjectBody(""))
+        }
+        var listed: [String] = []
+        var next: String?
+        repeat {
+            let page = try json(
+                await component.ask("list", #"{"prefix":"list/","start_after":"\#(next ?? "")"}"#).body)
+            listed += try #require(page["keys"] as? [String])
+            next = page["next"] as? String
+        } while next != nil
+        #expect(listed.count == 500 && listed == listed.sorted())
+        try await component.stop()
+    }
+
+    @Test func deadlineAndCapacity() async throws {
+        let component = try await Component(store: SlowStore()) { $0.limits.maxInFlight = 2 }
+        let late = try await component.ask("get", "k", ["Storage-Timeout": "50"])
+        #expect(late.status == 408)
+        async let first = component.ask("get", "k", ["Storage-Timeout": "2000"])
+        async let second = component.ask("get", "k", ["Storage-Timeout": "2000"])
+        async let third = component.ask("get", "k", ["Storage-Timeout": "2000"])
+        #expect(try await [first.status, second.status, third.status].sorted() == [408, 408, 503])
+        try await component.stop()
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func api(_ flavor: ServerFlavor) async throws {
+        let component = try await Component(flavor)
+        let stored = try json(await component.ask("api", #"{"action":"store","data":{"a":[1,"x"]}}"#).body)
+        let key = try #require(stored["key"] as? String)
+        let got = try json(await component.ask("api", #"{"action":"get","key":"\#(key)"}"#).body)
+        #expect(got["success"] as? Bool == true)
+        #expect((got["data"] as? [String: Any])?["a"] as? [AnyHashable] == [1, "x"])
+        _ = try await component.ask("api", #"{"action":"put","key":"bin","data_base64":"//4="}"#)
+        let binary = try json(await component.ask("api", #"{"action":"get","key":"bin"}"#).body)
+        #expect(binary["data_base64"] as? String == "//4=")
+        let list = try json(await component.ask("api", #"{"action":"list","prefix":"b"}"#).body)
+        #expect(list["keys"] as? [String] == ["bin"])
+        let deleted = try json(await component.ask("api", #"{"action":"delete","key":"bin"}"#).body)
+        #expect(deleted["deleted"] as? Bool == true)
+        let missing = try json(await component.ask("api", #"{"action":"info","key":"bin"}"#).body)
+        #expect(missing["success"] as? Bool == false && missing["code"] as? String == "not_found")
+        try await component.stop()
+    }
+
+    @Test func discovery() async throws {
+        let component = try await Component()
+        _ = try await component.ask("get", "none")
+        let ping = try json(await component.ask(subject: "$SRV.PING", [], [:]).body)
+        #expect(ping["name"] as? String == "storage-t")
+        #expect(ping["type"] as? String == "io.nats.micro.v1.ping_response")
+        let info = try json(await component.ask(subject: "$SRV.INFO.storage-t", [], [:]).body)
+        #expect((info["endpoints"] as? [[String: Any]])?.count == 7)
+        let id = try #require(ping["id"] as? String)
+        let stats = try json(await component.ask(subject: "$SRV.STATS.storage-t.\(id)", [], [:]).body)
+        let get = (stats["endpoints"] as? [[String: Any]])?.first { $0["name"] as? String == "get" }
+        #expect(get?["num_requests"] as? Int == 1 && get?["num_errors"] as? Int == 1)
+        try await component.stop()
+    }
+}
+
+/// A store whose gets last until they are cancelled.
+struct SlowStore: Store {
+    let memory = MemoryStore()
+    var capabilities: Capabilities { memory.capabilities }
+
+    func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
+        try? await Task.sleep(for: .seconds(600))
+        throw StorageError.cancelled
+    }
+
+    func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
+        try await memory.put(key, body, options: options)
+    }
+
+    func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
+        try await memory.info(key, options: options)
+    }
+
+    func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
+        try await memory.delete(key, options: options)
+    }
+
+    func list(_ query: ListQuery) async throws(StorageError) -> ListPage { try await memory.list(query) }
+
+    func setMetadata(
+        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        try await memory.setMetadata(key, attributes, options: options)
+    }
+
+    func shutdown() async {}
+}

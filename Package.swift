@@ -11,6 +11,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
@@ -43,16 +44,18 @@ let package = Package(
         .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
             swiftSettings: strict),
-        .target(name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS"], swiftSettings: strict),
+        .target(
+            name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS", crypto], swiftSettings: strict),
         .target(
             name: "StorageConfiguration",
-            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageService", logging, yams],
+            dependencies: ["Storage", "StorageWire", "NATS", "JetStreamStorage", "StorageService", logging, yams],
             swiftSettings: strict),
         .executableTarget(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                logging, lifecycle, arguments,
+                "JetStreamStorage",
+                logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),

@@ -1,0 +1,117 @@
+public import NATS
+public import Storage
+import StorageWire
+
+/// A component's store, spoken to over its ports: a `Store` like any other.
+///
+/// Objects of any size go through: what does not fit one message is uploaded in parts, and read in ranges of one
+/// version.
+public final class RemoteStore: Store {
+    let connection: NATSConnection
+    let timeout: Duration
+    private let instance: String
+
+    /// The store of `instance`, reached over `connection`; `timeout` is how long one request may take.
+    public init(_ connection: NATSConnection, instance: String = "objectstore", timeout: Duration = .seconds(30)) {
+        self.connection = connection
+        self.instance = instance
+        self.timeout = timeout
+    }
+
+    public var capabilities: Capabilities { [.createOnly, .compareAndSwap, .timeToLive, .messageID] }
+
+    /// The most bytes of one message's payload, with room for headers.
+    var room: Int { max(1024, connection.maxPayload - (16 << 10)) }
+
+    public func put(
+        _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        let headers = [(WireHeader.key, key.rawValue)] + RequestCodec.headers(for: options)
+        if let bytes = body.bytesAtHand, bytes.count <= room {
+            let reply = try await ask(.put, headers, bytes)
+            return try JSON.decode(WireInfo.self, from: reply.payload, what: "reply").info()
+        }
+        let opened = try await ask(.upload, headers, [])
+        let upload = try JSON.decode(WireUpload.self, from: opened.payload, what: "reply")
+        return try await UploadSender(self, upload).send(body)
+    }
+
+    public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
+        var headers: WireHeaders = [(WireHeader.key, key.rawValue)]
+        if let range = options.range { headers.append((WireHeader.range, range.description)) }
+        if let version = options.ifMatch { headers.append((WireHeader.ifMatch, version.description)) }
+        do throws(StorageError) {
+            let reply = try await ask(.get, headers, [])
+            let info = try ObjectHeaders.info(in: reply.headers.fields)
+            let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
+            return StoredObject(info: info, range: range, body: ObjectBody(reply.payload))
+        } catch {
+            guard error.kind == .tooLarge, error.currentVersion != nil else { throw error }
+        }
+        let info = try await info(key, options: InfoOptions(ifMatch: options.ifMatch))
+        let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
+        return StoredObject(info: info, range: range, body: RangeReader.body(of: info, range, from: self))
+    }
+
+    public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
+        var headers: WireHeaders = [(WireHeader.key, key.rawValue)]
+        if let version = options.ifMatch { headers.append((WireHeader.ifMatch, version.description)) }
+        let reply = try await ask(.info, headers, [])
+        return try JSON.decode(WireInfo.self, from: reply.payload, what: "reply").info()
+    }
+
+    public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
+        let headers = [(WireHeader.key, key.rawValue)] + RequestCodec.headers(for: options.precondition)
+        let reply = try await ask(.delete, headers, [])
+        return try JSON.decode(WireDeleted.self, from: reply.payload, what: "reply").deleted
+    }
+
+    public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
+        let reply = try await ask(.list, [], JSON.encode(WireListQuery(query)))
+        return try JSON.decode(WireListPage.self, from: reply.payload, what: "reply").page()
+    }
+
+    /// Throws `unsupported`: there is no port for it.
+    public func setMetadata(
+        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        throw StorageError(
+            .unsupported, "a component has no port to change metadata alone; put the object again",
+            key: key.rawValue, operation: .setMetadata)
+    }
+
+    /// Ends nothing: the connection belongs to whoever opened it.
+    public func shutdown() async {}
+
+    private func ask(_ port: Port, _ headers: WireHeaders, _ payload: [UInt8]) async throws(StorageError) -> NATSMessage
+    {
+        try await ask(port.defaultSubject(instance: instance), headers, payload)
+    }
+
+    /// One request, its error made a `StorageError` again.
+    func ask(_ subject: String, _ headers: WireHeaders, _ payload: [UInt8]) async throws(StorageError) -> NATSMessage {
+        let reply: NATSMessage
+        do throws(NATSError) {
+            reply = try await connection.request(
+                subject, headers: NATSHeaders(headers.map { ($0.name, $0.value) }), payload: payload,
+                timeout: timeout)
+        } catch {
+            throw Self.error(error, instance)
+        }
+        if let error = ErrorCodec.decode(reply.headers.fields, reply.payload) { throw error }
+        return reply
+    }
+
+    private static func error(_ error: NATSError, _ instance: String) -> StorageError {
+        switch error.code {
+        case .noResponders:
+            StorageError(.unavailable, "no component serves instance “\(instance)”; is it running?", cause: error)
+        case .timeout: StorageError(.timeout, error.message, cause: error)
+        case .cancelled: .cancelled
+        case .invalidArgument: StorageError(.invalid, error.message, cause: error)
+        case .maxPayload: StorageError(.tooLarge, error.message, cause: error)
+        case .permission, .authorization: StorageError(.internal, error.message, cause: error)
+        default: StorageError(.unavailable, error.message, cause: error)
+        }
+    }
+}

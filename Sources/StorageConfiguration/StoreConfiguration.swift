@@ -1,0 +1,73 @@
+public import JetStreamStorage
+public import Logging
+public import NATS
+public import Storage
+import Yams
+
+/// Which store stands behind an instance.
+public enum StoreConfiguration: Sendable {
+    /// In memory, gone with the process.
+    case memory(MemoryStore.Limits)
+    /// A NATS object store.
+    case jetStream(BucketConfiguration)
+
+    init(_ node: ConfigurationNode) throws {
+        let type = try node.type()
+        switch type {
+        case "memory": self = .memory(try Self.memory(node))
+        case "jetstream": self = .jetStream(try Self.jetStream(node))
+        default: throw node.failure("type “\(type)” is none of memory, jetstream")
+        }
+    }
+
+    private static func memory(_ node: ConfigurationNode) throws -> MemoryStore.Limits {
+        let fields = try node.fields("type", "max_bytes", "max_entries")
+        var limits = MemoryStore.Limits()
+        if let bytes = fields["max_bytes"] { limits.maxBytes = try bytes.size() }
+        if let entries = fields["max_entries"] { limits.maxEntries = try entries.integer(in: 1...Int.max) }
+        return limits
+    }
+
+    private static func jetStream(_ node: ConfigurationNode) throws -> BucketConfiguration {
+        let fields = try node.fields(
+            "type", "bucket", "create", "replicas", "storage", "ttl", "max_bytes", "compression", "chunk_size",
+            "consistency", "description", "domain")
+        guard let name = fields["bucket"] else { throw node.failure("has no bucket") }
+        var bucket = BucketConfiguration(name: try name.string())
+        bucket.create = try fields["create"]?.boolean() ?? true
+        bucket.replicas = try fields["replicas"]?.integer(in: 1...5) ?? 1
+        bucket.storage = try fields["storage"]?.choice(["file": .file, "memory": .memory]) ?? .file
+        bucket.ttl = try fields["ttl"]?.duration()
+        bucket.maxBytes = try fields["max_bytes"]?.size()
+        bucket.compression = try fields["compression"]?.boolean() ?? false
+        bucket.chunkSize = try fields["chunk_size"]?.size(in: 1024...64 << 20) ?? bucket.chunkSize
+        bucket.readsAnyReplica = try fields["consistency"]?.choice(["latest": false, "any": true]) ?? false
+        bucket.description = try fields["description"]?.string()
+        bucket.domain = try fields["domain"]?.string()
+        return bucket
+    }
+
+    /// Opens the store.
+    ///
+    /// - Parameters:
+    ///   - control: for requests and metadata.
+    ///   - bulk: for large bodies.
+    public func open(
+        control: NATSConnection, bulk: NATSConnection, logger: Logger
+    ) async throws(StorageError) -> any Store {
+        switch self {
+        case .memory(let limits): MemoryStore(limits: limits)
+        case .jetStream(let bucket):
+            try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
+        }
+    }
+}
+
+extension ConfigurationNode {
+    /// A store's type, whose other keys depend on it.
+    fileprivate func type() throws -> String {
+        guard let mapping = node.mapping else { throw failure("is not a mapping") }
+        guard let type = mapping["type"] else { throw failure("has no type") }
+        return try ConfigurationNode(node: type, path: path + ".type", environment: environment).string()
+    }
+}

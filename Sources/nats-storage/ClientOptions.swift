@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+import NATS
+import Storage
+import StorageClient
+
+/// What every client command takes.
+struct ClientOptions: ParsableArguments {
+    @Option(help: "The NATS server's URL; otherwise NATS_URL, or nats://127.0.0.1:4222.") var server: String?
+    @Option(help: "A NATS credentials file.") var creds: String?
+    @Option(help: "The component's instance.") var instance = "objectstore"
+    @Option(help: "How many seconds one request may take.") var timeout = 30.0
+    @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout is not in 0…86400 seconds") }
+    }
+
+    func connect() async throws -> NATSConnection {
+        var options = NATSOptions()
+        let environment = ProcessInfo.processInfo.environment
+        options.urls = [server ?? environment["NATS_URL"] ?? "nats://127.0.0.1:4222"]
+        options.name = "nats-storage client"
+        if let creds { options.credentials = .credentialsFile(creds) }
+        return try await NATSConnection.connect(options)
+    }
+
+    /// Runs a command on the component's store.
+    func withStore(_ body: (RemoteStore) async throws -> Void) async throws {
+        let connection = try await connect()
+        let store = RemoteStore(connection, instance: instance, timeout: .milliseconds(Int64(timeout * 1000)))
+        do {
+            try await body(store)
+        } catch {
+            await connection.close()
+            throw error
+        }
+        await connection.close()
+    }
+}

@@ -1,0 +1,61 @@
+import Dispatch
+import Foundation
+import Storage
+import Synchronization
+
+/// A file, or standard input, as a body that is read as it is sent.
+struct FileBody: Sendable {
+    private static let chunk = 1 << 20
+
+    private let descriptor: Int32
+    let size: Int?
+
+    init(_ path: String) throws {
+        if path == "-" {
+            descriptor = STDIN_FILENO
+            size = nil
+            return
+        }
+        descriptor = open(path, O_RDONLY)
+        guard descriptor >= 0 else {
+            throw StorageError(.invalid, "“\(path)” can't be read: \(String(cString: strerror(errno)))")
+        }
+        var status = stat()
+        let isFile = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        size = isFile ? Int(status.st_size) : nil
+    }
+
+    /// The body; small files are bytes at hand.
+    func body() async throws(StorageError) -> ObjectBody {
+        if let size, size <= Self.chunk / 2 {
+            var bytes: [UInt8] = []
+            while let chunk = try await read() { bytes += chunk }
+            return ObjectBody(bytes)
+        }
+        let progress = Mutex(Progress(total: size))
+        return ObjectBody(size: size) { () async throws(StorageError) in
+            let chunk = try await read()
+            progress.withLock { $0.advance(by: chunk?.count ?? 0) }
+            return chunk
+        }
+    }
+
+    private func read() async throws(StorageError) -> [UInt8]? {
+        let descriptor = descriptor
+        let bytes: [UInt8]? = await withCheckedContinuation { continuation in
+            // A read may block: not on Swift's pool.
+            DispatchQueue.global().async {
+                var count = 0
+                let bytes = [UInt8](unsafeUninitializedCapacity: Self.chunk) { buffer, initialized in
+                    count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                    initialized = max(0, count)
+                }
+                continuation.resume(returning: count < 0 ? nil : bytes)
+            }
+        }
+        guard let bytes else {
+            throw StorageError(.invalid, "reading the file failed: \(String(cString: strerror(errno)))")
+        }
+        return bytes.isEmpty ? nil : bytes
+    }
+}

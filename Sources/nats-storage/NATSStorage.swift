@@ -1,0 +1,49 @@
+import ArgumentParser
+import Glibc
+import StorageService
+
+/// The program: the component itself, and its clients.
+@main
+struct NATSStorage: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nats-storage",
+        abstract: "Keeps objects of any size for programs on NATS.",
+        discussion: """
+            Start the component with `nats-storage serve`, then store and read from any machine that reaches the same \
+            NATS server:
+
+              nats-storage put reports/may.pdf may.pdf
+              nats-storage list reports/
+              nats-storage get reports/may.pdf -o copy.pdf
+            """,
+        subcommands: [Serve.self, Put.self, Get.self, Info.self, List.self, Delete.self, Watch.self])
+
+    /// Exits with 0, with 1 and the message on standard error, or with 2 for wrong usage.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            switch exitCode(for: error) {
+            case .success: exit(withError: error)
+            case .validationFailure: end(fullMessage(for: error), 2)
+            default: end("nats-storage: \(error)", 1)
+            }
+        }
+    }
+
+    private static func end(_ message: String, _ status: Int32) -> Never {
+        complain(message)
+        Glibc.exit(status)
+    }
+}
+
+/// Writes a line to standard error.
+func complain(_ message: String) {
+    let line = Array((message + "\n").utf8)
+    _ = write(STDERR_FILENO, line, line.count)
+}

@@ -64,6 +64,16 @@ let package = Package(
             name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
+            name: "StorageConfigurationTests",
+            dependencies: [
+                "StorageConfiguration", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageClientTests",
+            dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
+            swiftSettings: strict),
+        .testTarget(
             name: "StorageServiceTests",
             dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
             swiftSettings: strict),

@@ -1,0 +1,123 @@
+import Foundation
+import NATS
+import Storage
+import StorageClient
+import TestSupport
+import Testing
+
+/// The program as its users have it: the component as a process, clients beside it.
+@Suite struct ProgramTests {
+    private static var program: URL {
+        // Beside the test runner, where the package's build puts every program.
+        Bundle.main.bundleURL.appendingPathComponent("nats-storage")
+    }
+
+    private func run(
+        _ arguments: [String], url: String
+    ) async throws -> (status: Int32, output: String, complaints: String) {
+        let process = Process()
+        process.executableURL = Self.program
+        process.arguments = arguments
+        process.environment = ["NATS_URL": url]
+        let (output, complaints) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = complaints
+        try process.run()
+        let texts = await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                let out = output.fileHandleForReading.readDataToEndOfFile()
+                let err = complaints.fileHandleForReading.readDataToEndOfFile()
+                process.waitUntilExit()
+                continuation.resume(returning: (out, err))
+            }
+        }
+        return (
+            process.terminationStatus, String(decoding: texts.0, as: UTF8.self),
+            String(decoding: texts.1, as: UTF8.self)
+        )
+    }
+
+    /// Starts the component and waits until it serves.
+    private func serve(_ arguments: [String], url: String) async throws -> Process {
+        let process = Process()
+        process.executableURL = Self.program
+        process.arguments = ["serve"] + arguments
+        process.environment = ["NATS_URL": url]
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let line = await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: output.fileHandleForReading.availableData) }
+        }
+        #expect(String(decoding: line, as: UTF8.self).hasPrefix("serving instance"))
+        return process
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func filesGoThroughAndComeBack(_ flavor: ServerFlavor) async throws {
+        let server = try await NATSServer(flavor)
+        let component = try await serve([], url: server.url)
+        let folder = server.folder
+        let source = folder.appendingPathComponent("source")
+        let copy = folder.appendingPathComponent("copy")
+        for count in [0, 1, 600_000, 1 << 20, 20_000_001] {
+            let content = Data((0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) })
+            try content.write(to: source)
+            let put = try await run(["put", "dir/key \(count)", source.path], url: server.url)
+            #expect(put.status == 0, "\(put.complaints)")
+            let get = try await run(["get", "dir/key \(count)", "-o", copy.path], url: server.url)
+            #expect(get.status == 0, "\(get.complaints)")
+            #expect(try Data(contentsOf: copy) == content)
+        }
+        let list = try await run(["ls", "dir/"], url: server.url)
+        #expect(list.output.split(separator: "\n").count == 5)
+        let info = try await run(["info", "dir/key 1", "--json"], url: server.url)
+        #expect(info.output.contains(#""size":1,"#))
+        #expect(
+            try await run(["rm", "dir/key 1", "none"], url: server.url).output == "deleted dir/key 1\nnothing at none\n"
+        )
+        let missing = try await run(["get", "dir/key 1"], url: server.url)
+        #expect(missing.status == 1 && missing.complaints.contains("no object “dir/key 1”"))
+        #expect(try await run(["get"], url: server.url).status == 2)
+        #expect(try await run(["put", "a//b", source.path], url: server.url).status == 1)
+        #expect(try await run(["put", "k", "/no/such/file"], url: server.url).status == 1)
+        component.terminate()
+        await finished(component)
+        #expect(component.terminationReason == .exit && component.terminationStatus == 0)
+        let nobody = try await run(["ls"], url: server.url)
+        #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
+    }
+
+    @Test(arguments: ["memory", "jetstream"])
+    func readyConfigurationsStart(_ name: String) async throws {
+        let server = try await NATSServer(.newest)
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../config/\(name).yaml")
+        let component = try await serve(["--config", file.path], url: server.url)
+        var options = NATSOptions()
+        options.urls = [server.url]
+        let connection = try await NATSConnection.connect(options)
+        let store = RemoteStore(connection)
+        let key = try ObjectKey(validating: "k")
+        let info = try await store.put(key, ObjectBody("x"), options: PutOptions(precondition: .absent))
+        await #expect {
+            try await store.put(key, ObjectBody("y"), options: PutOptions(precondition: .absent))
+        } throws: {
+            ($0 as? StorageError)?.currentVersion == info.version
+        }
+        #expect(try await store.bytes(key) == Array("x".utf8))
+        await connection.close()
+        component.terminate()
+        await finished(component)
+        #expect(component.terminationStatus == 0)
+    }
+
+    private func finished(_ process: Process) async {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                process.waitUntilExit()
+                continuation.resume()
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import JetStreamStorage
+import Logging
+import NATS
+import Storage
+import StorageConfiguration
+import StorageService
+import StorageWire
+import Testing
+
+@Suite struct ConfigurationTests {
+    private func parse(_ yaml: String, _ environment: [String: String] = [:]) throws -> Configuration {
+        try Configuration(yaml: yaml, environment: environment)
+    }
+
+    @Test func everyKeyArrives() throws {
+        let configuration = try parse(
+            """
+            nats: {url: [nats://a:1, "${SECOND}", "${THIRD:-nats://c:3}"]}
+            log: {level: debug}
+            instances:
+              - name: i
+                store: {type: jetstream, bucket: B, create: false, replicas: 3, storage: memory, ttl: 5m, max_bytes: 10MiB,
+                        compression: true, chunk_size: 64KiB, consistency: any}
+                keys: {generator: composite, generators: [{generator: entity, field: id}, {generator: nuid, prefix: n}]}
+                metadata: {extractor: json, fields: [a.b]}
+                limits: {max_object_size: 1GiB, max_in_flight: 7, request_timeout: 500ms}
+                ports: {inputs: [{name: get, type: request, subject: my.get}], outputs: [{name: events, subject: "e.{type}"}]}
+              - store: {type: memory, max_entries: 5}
+            """, ["SECOND": "nats://b:2"])
+        #expect(configuration.nats.urls == ["nats://a:1", "nats://b:2", "nats://c:3"])
+        #expect(configuration.logLevel == .debug)
+        let (instance, store) = configuration.instances[0]
+        #expect(instance.limits.maxObjectSize == 1 << 30 && instance.limits.maxInFlight == 7)
+        #expect(instance.limits.requestTimeout == .milliseconds(500))
+        #expect(instance.subject(.get) == "my.get" && instance.subject(.put) == "storage.i.put")
+        guard case .jetStream(let bucket) = store else { return #expect(Bool(false)) }
+        #expect(bucket.name == "B" && !bucket.create && bucket.replicas == 3 && bucket.ttl == .seconds(300))
+        #expect(bucket.maxBytes == 10 << 20 && bucket.compression && bucket.chunkSize == 64 << 10)
+        guard case .memory(let limits) = configuration.instances[1].store else { return #expect(Bool(false)) }
+        #expect(limits.maxEntries == 5)
+    }
+
+    @Test(arguments: [
+        ("instances: [{store: {type: memory, bukket: x}}]", "instances[0].store.bukket"),
+        ("instance: []", "instance: is no key known here"),
+        ("nats: {}", "instances: is missing"),
+        ("instances: [{store: {type: tape}}]", "instances[0].store: type “tape”"),
+        ("instances: [{store: {type: jetstream}}]", "instances[0].store: has no bucket"),
+        ("instances: [{store: {type: memory}, limits: {max_in_flight: 0}}]", "instances[0].limits.max_in_flight: 0"),
+        ("instances: [{store: {type: memory}, limits: {max_in_flight: many}}]", "instances[0].limits.max_in_flight"),
+        ("instances: [{store: {type: memory, max_bytes: 1XB}}]", "instances[0].store.max_bytes"),
+        ("instances: [{store: {type: memory}, limits: {request_timeout: 5}}]", "instances[0].limits.request_timeout"),
+        ("instances: [{name: a b, store: {type: memory}}]", "instances[0]: instance name"),
+        ("instances: [{store: {type: memory}, keys: {prefix: /x}}]", "instances[0]: key"),
+        ("instances: [{store: {type: memory}}, {store: {type: memory}}]", "same name"),
+        ("instances: [{store: {type: memory}, layers: []}]", "instances[0].layers"),
+        ("nats: {url: \"${NOT_SET}\"}\ninstances: []", "nats.url: the environment variable NOT_SET"),
+        (
+            "instances: [{store: {type: memory}, ports: {inputs: [{name: events}]}}]",
+            "instances[0].ports.inputs[0].name"
+        ),
+        ("{", "not YAML"), ("", "empty"), ("[]", "is not a mapping"),
+    ])
+    func mistakesAreNamed(_ yaml: String, _ expected: String) {
+        let error = #expect(throws: ConfigurationError.self) { try parse(yaml) }
+        #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+}

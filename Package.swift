@@ -37,7 +37,7 @@ let package = Package(
         .target(name: "Storage", dependencies: [crypto], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
-        .target(name: "NATS", dependencies: ["CNATS", logging, deque], swiftSettings: strict),
+        .target(name: "NATS", dependencies: ["CNATS", logging, deque, crypto], swiftSettings: strict),
         .target(
             name: "JetStreamStorage", dependencies: ["Storage", "NATS", logging, crypto], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),

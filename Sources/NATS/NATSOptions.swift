@@ -7,8 +7,8 @@ public struct NATSOptions: Sendable {
         case none
         case userPassword(String, String)
         case token(String)
-        /// A file that holds an NKey seed. The public key is taken from the server's view of it: `publicKey`.
-        case nkey(publicKey: String, seedFile: String)
+        /// A file that holds a user NKey seed (`SU…`).
+        case nkey(seedFile: String)
         /// A credentials file with a JWT and a seed.
         case credentialsFile(String)
     }

@@ -48,7 +48,8 @@ final class OptionsHandle {
             try check(natsOptions_SetUserInfo(pointer, user, password), "user and password")
         case .token(let token):
             try check(natsOptions_SetToken(pointer, token), "token")
-        case .nkey(let publicKey, let seedFile):
+        case .nkey(let seedFile):
+            let publicKey = try NKey.publicKey(seedFile: seedFile)
             try check(natsOptions_SetNKeyFromSeed(pointer, publicKey, seedFile), "NKey from \(seedFile)")
         case .credentialsFile(let path):
             try check(natsOptions_SetUserCredentialsFromFiles(pointer, path, nil), "credentials file \(path)")

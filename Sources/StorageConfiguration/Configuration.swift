@@ -125,9 +125,10 @@ public struct Configuration: Sendable {
 extension NATSOptions {
     init(_ node: ConfigurationNode) throws {
         self.init()
-        let fields = try node.fields("url", "credentials", "user", "password", "token", "tls")
+        let fields = try node.fields("url", "credentials", "nkey", "user", "password", "token", "tls")
         if let url = fields["url"] { urls = try url.elements().map { try $0.string() } }
         if let file = fields["credentials"] { credentials = .credentialsFile(try file.string()) }
+        if let file = fields["nkey"] { credentials = .nkey(seedFile: try file.string()) }
         if let token = fields["token"] { credentials = .token(try token.secret()) }
         if let user = fields["user"] {
             credentials = .userPassword(try user.string(), try fields["password"]?.secret() ?? "")

@@ -136,10 +136,13 @@ public struct ConsumerInfo: Codable, Sendable {
     public var name: String
     /// How many messages there are for it still.
     public var pending: UInt64
+    /// How many were delivered and are not acknowledged.
+    public var unacknowledged: UInt64?
 
     enum CodingKeys: String, CodingKey {
         case name
         case pending = "num_pending"
+        case unacknowledged = "num_ack_pending"
     }
 }
 

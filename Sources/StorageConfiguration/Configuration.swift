@@ -79,15 +79,35 @@ public struct Configuration: Sendable {
         let outputs: Set<Port> = [.events, .stored]
         for (direction, list) in directions {
             for entry in list.elements() {
-                let fields = try entry.fields("name", "type", "subject")
+                let fields = try entry.fields("name", "type", "subject", "stream", "durable")
                 let known = Port.allCases.filter { outputs.contains($0) == (direction == "outputs") }
                 guard let name = fields["name"] else { throw entry.failure("has no name") }
                 let port = try name.choice(Dictionary(uniqueKeysWithValues: known.map { ($0.rawValue, $0) }))
-                let type = Port.requests.contains(port) ? "request" : "core"
-                _ = try fields["type"]?.choice([type: type])
-                if let subject = fields["subject"] { instance.setSubject(try subject.string(), of: port) }
+                try Self.port(port, fields, entry, &instance)
             }
         }
+    }
+
+    private static func port(
+        _ port: Port, _ fields: [String: ConfigurationNode], _ node: ConfigurationNode,
+        _ instance: inout InstanceConfiguration
+    ) throws {
+        let subject = try fields["subject"]?.string()
+        let type = try fields["type"]?.string()
+        if port == .write, type == "jetstream" {
+            guard let stream = try fields["stream"]?.string() else { throw node.failure("has no stream") }
+            let durable = try fields["durable"]?.string() ?? "storage-\(instance.name)"
+            instance.stream = .init(stream: stream, subject: subject, durable: durable)
+            return
+        }
+        if let other = fields["stream"] ?? fields["durable"] {
+            throw other.failure("belongs to a write port of type jetstream")
+        }
+        let known = Port.requests.contains(port) ? "request" : "core"
+        guard type == nil || type == known else {
+            throw node.failure("type “\(type ?? "")” of port \(port.rawValue) is not \(known)")
+        }
+        if let subject { instance.setSubject(subject, of: port) }
     }
 
     private static func keyGenerator(_ node: ConfigurationNode) throws -> any KeyGenerator {

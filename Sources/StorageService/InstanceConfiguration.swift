@@ -20,6 +20,23 @@ public struct InstanceConfiguration: Sendable {
         public init() {}
     }
 
+    /// A stream whose messages are stored, by a durable consumer that all components of the instance share.
+    public struct StreamInput: Sendable {
+        /// The stream's name.
+        public var stream: String
+        /// Which of its subjects; nil: all.
+        public var subject: String?
+        /// The consumer's name.
+        public var durable: String
+
+        /// The messages of `stream` on `subject`.
+        public init(stream: String, subject: String?, durable: String) {
+            self.stream = stream
+            self.subject = subject
+            self.durable = durable
+        }
+    }
+
     /// The instance's name: `A-Z a-z 0-9 - _`.
     public let name: String
     /// Makes the keys of what comes without one.
@@ -28,6 +45,8 @@ public struct InstanceConfiguration: Sendable {
     public var metadataExtractor: any MetadataExtractor = HeaderMetadataExtractor()
     /// Bounds.
     public var limits = Limits()
+    /// Where the write port takes its messages from besides its subject; nil: from there alone.
+    public var stream: StreamInput?
     private var subjects: [Port: String] = [:]
 
     /// The instance `name` with every port on its default subject.

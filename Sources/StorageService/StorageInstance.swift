@@ -62,6 +62,7 @@ public struct StorageInstance: Service {
             configuration.subject(.write), queue: configuration.queueGroup, capacity: 8192)
         var questions: [NATSSubscription] = []
         for subject in discovery.subjects { questions.append(try await connection.subscribe(subject)) }
+        let input = try await streamInput(context)
         onReady()
         let subscriptions = ports.map(\.0) + [writes] + questions
         let listening = ports
@@ -71,6 +72,7 @@ public struct StorageInstance: Service {
                 for (subscription, server) in listening { group.addTask { try await server.run(subscription) } }
                 group.addTask { try await WritePort(context: context, logger: logger).run(writes) }
                 for subscription in asked { group.addTask { try await answer(discovery, subscription) } }
+                if let input { group.addTask { await input.run() } }
                 group.addTask { await sweep(uploads) }
                 try await group.waitForAll()
             }
@@ -78,6 +80,14 @@ public struct StorageInstance: Service {
             Task { for subscription in subscriptions { await subscription.drain() } }
         }
         await uploads.close()
+    }
+
+    private func streamInput(_ context: InstanceContext) async throws -> StreamWriter? {
+        guard let input = configuration.stream else { return nil }
+        let consumer = try await JetStream(connection).pullConsumer(
+            input.stream, durable: input.durable, filter: input.subject, ackWait: StreamWriter.ackWait)
+        return StreamWriter(
+            port: WritePort(context: context, logger: logger), consumer: consumer, stream: input.stream)
     }
 
     private func servers(_ context: InstanceContext, _ uploads: Uploads) -> [PortServer] {

@@ -32,15 +32,23 @@ struct WritePort: Sendable {
 
     private func store(_ request: Request) async {
         do throws(StorageError) {
-            var options = PutOptions(attributes: ObjectHeaders.attributes(in: request.headers))
-            options.attributes.metadata = context.configuration.metadataExtractor.metadata(of: request.message)
-            options.messageID = request.headers.first(WireHeader.messageID)
-            let info = try await context.put(
-                try context.generatedKey(request), ObjectBody(request.payload), options, request)
-            context.events.reference(info)
+            try await put(request, id: request.headers.first(WireHeader.messageID))
         } catch {
-            logger.error("write: \(error)")
-            context.events.failed(error, Port.write.rawValue, key: nil, request)
+            report(error, request)
         }
+    }
+
+    func put(_ request: Request, id: String?) async throws(StorageError) {
+        var options = PutOptions(attributes: ObjectHeaders.attributes(in: request.headers))
+        options.attributes.metadata = context.configuration.metadataExtractor.metadata(of: request.message)
+        options.messageID = id
+        let key = try context.generatedKey(request)
+        let info = try await context.put(key, ObjectBody(request.payload), options, request)
+        context.events.reference(info)
+    }
+
+    func report(_ error: StorageError, _ request: Request) {
+        logger.error("write: \(error)")
+        context.events.failed(error, Port.write.rawValue, key: nil, request)
     }
 }

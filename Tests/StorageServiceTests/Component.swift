@@ -18,11 +18,18 @@ final class Component: Sendable {
     private let group: ServiceGroup
     private let running: Task<Void, any Error>
 
-    init(
+    convenience init(
         _ flavor: ServerFlavor = .newest, server configuration: String = "", store: any Store = MemoryStore(),
         _ adjust: (inout InstanceConfiguration) throws -> Void = { _ in }
     ) async throws {
-        server = try await NATSServer(flavor, configuration: configuration)
+        try await self.init(on: NATSServer(flavor, configuration: configuration), store: store, adjust)
+    }
+
+    init(
+        on server: NATSServer, store: any Store = MemoryStore(),
+        _ adjust: (inout InstanceConfiguration) throws -> Void = { _ in }
+    ) async throws {
+        self.server = server
         self.store = store
         var options = NATSOptions()
         options.urls = [server.url]
@@ -47,6 +54,12 @@ final class Component: Sendable {
         try await running.value
         await client.close()
         await connection.close()
+    }
+
+    func anotherClient() async throws -> NATSConnection {
+        var options = NATSOptions()
+        options.urls = [server.url]
+        return try await NATSConnection.connect(options)
     }
 
     func ask(

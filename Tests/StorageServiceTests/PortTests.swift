@@ -107,13 +107,49 @@ import Testing
     }
 
     @Test func deadlineAndCapacity() async throws {
-        let component = try await Component(store: SlowStore()) { $0.limits.maxInFlight = 2 }
+        let component = try await Component(store: GetStore.endless) { $0.limits.maxInFlight = 2 }
         let late = try await component.ask("get", "k", ["Storage-Timeout": "50"])
         #expect(late.status == 408)
         async let first = component.ask("get", "k", ["Storage-Timeout": "2000"])
         async let second = component.ask("get", "k", ["Storage-Timeout": "2000"])
         async let third = component.ask("get", "k", ["Storage-Timeout": "2000"])
         #expect(try await [first.status, second.status, third.status].sorted() == [408, 408, 503])
+        try await component.stop()
+    }
+
+    @Test(arguments: [
+        (StorageError.Kind.invalid, 400, "invalid"), (.notFound, 404, "not_found"), (.timeout, 408, "transient"),
+        (.preconditionFailed, 412, "conflict"), (.tooLarge, 413, "invalid"), (.rangeNotSatisfiable, 416, "invalid"),
+        (.digestMismatch, 422, "invalid"), (.throttled, 429, "transient"), (.internal, 500, "fatal"),
+        (.unsupported, 501, "invalid"), (.unavailable, 503, "transient"), (.cancelled, 503, "transient"),
+    ])
+    func everyErrorHasItsRow(_ kind: StorageError.Kind, _ status: Int, _ errorClass: String) async throws {
+        let store = GetStore { () async throws(StorageError) in
+            var error = StorageError(kind, "line one\nline two")
+            error.currentVersion = Version("7")
+            error.retryAfter = .milliseconds(1500)
+            throw error
+        }
+        let component = try await Component(store: store)
+        let reply = try await component.ask("get", "k")
+        #expect(reply.status == status)
+        #expect(reply.headers.first("Nats-Service-Error")?.contains("line one line two") == true)
+        let error = try #require(try json(reply.body)["error"] as? [String: Any])
+        #expect(error["class"] as? String == errorClass)
+        #expect(error["code"] as? String == (kind == .cancelled ? "unavailable" : kind.rawValue))
+        #expect(reply.headers.first("Storage-Version") == "7")
+        #expect(reply.headers.first("Storage-Retry-After") == "2")
+        #expect(try await component.ask("put", "x", ["Storage-Key": "k"]).status == 200)
+        try await component.stop()
+    }
+
+    @Test func timeToLiveAndDuplicates() async throws {
+        let component = try await Component()
+        let put = try await component.ask("put", "x", ["Storage-Key": "t", "Storage-TTL": "100", "Nats-Msg-Id": "1"])
+        #expect(try json(put.body)["expires"] is String)
+        #expect(try await component.ask("get", "t").headers.first("Storage-Expires") != nil)
+        let again = try await component.ask("put", "y", ["Storage-Key": "u", "Nats-Msg-Id": "1"])
+        #expect(again.body == put.body)
         try await component.stop()
     }
 
@@ -151,37 +187,4 @@ import Testing
         #expect(get?["num_requests"] as? Int == 1 && get?["num_errors"] as? Int == 1)
         try await component.stop()
     }
-}
-
-/// A store whose gets last until they are cancelled.
-struct SlowStore: Store {
-    let memory = MemoryStore()
-    var capabilities: Capabilities { memory.capabilities }
-
-    func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
-        try? await Task.sleep(for: .seconds(600))
-        throw StorageError.cancelled
-    }
-
-    func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
-        try await memory.put(key, body, options: options)
-    }
-
-    func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        try await memory.info(key, options: options)
-    }
-
-    func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
-        try await memory.delete(key, options: options)
-    }
-
-    func list(_ query: ListQuery) async throws(StorageError) -> ListPage { try await memory.list(query) }
-
-    func setMetadata(
-        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
-    ) async throws(StorageError) -> ObjectInfo {
-        try await memory.setMetadata(key, attributes, options: options)
-    }
-
-    func shutdown() async {}
 }

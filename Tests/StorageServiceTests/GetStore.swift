@@ -1,0 +1,42 @@
+import Storage
+
+/// A store whose gets do what a test wants of them.
+struct GetStore: Store {
+    let memory = MemoryStore()
+    let respond: @Sendable () async throws(StorageError) -> Void
+
+    /// Gets last until they are cancelled.
+    static let endless = GetStore { () async throws(StorageError) in
+        try? await Task.sleep(for: .seconds(600))
+        throw StorageError.cancelled
+    }
+
+    var capabilities: Capabilities { memory.capabilities }
+
+    func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
+        try await respond()
+        return try await memory.get(key, options: options)
+    }
+
+    func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
+        try await memory.put(key, body, options: options)
+    }
+
+    func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
+        try await memory.info(key, options: options)
+    }
+
+    func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
+        try await memory.delete(key, options: options)
+    }
+
+    func list(_ query: ListQuery) async throws(StorageError) -> ListPage { try await memory.list(query) }
+
+    func setMetadata(
+        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        try await memory.setMetadata(key, attributes, options: options)
+    }
+
+    func shutdown() async {}
+}

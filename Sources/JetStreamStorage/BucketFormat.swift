@@ -6,17 +6,7 @@ struct BucketFormat: Sendable {
 
     /// - Throws: `invalid` for a name that NATS object stores do not take.
     init(_ bucket: String) throws(StorageError) {
-        let isFine =
-            !bucket.isEmpty
-            && bucket.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-                    true
-                default: false
-                }
-            }
-        guard isFine else {
+        guard bucket.isName else {
             throw StorageError(
                 .invalid, "bucket “\(bucket.abbreviated)” is not a name of A-Z a-z 0-9 - _", operation: .open)
         }

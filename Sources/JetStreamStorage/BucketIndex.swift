@@ -47,7 +47,7 @@ actor BucketIndex {
         guard let newest else { return clear() }
         if newest.sequence < lastSequence { clear() }
         guard newest.sequence > lastSequence else { return }
-        for message in try await bucket.metaMessages(from: lastSequence + 1) { apply(message) }
+        for message in try await bucket.metaMessages(from: lastSequence &+ 1) { apply(message) }
         lastSequence = max(lastSequence, newest.sequence)
     }
 

@@ -72,7 +72,9 @@ struct Put: Sendable {
         var additions = meta.metadata ?? [:]
         additions[BucketFormat.Addition.expires] =
             options.timeToLive.map { now.addingTimeInterval($0.seconds).rfc3339 }
-        if let sequences = chunks.sequences, sequences.count == chunks.count {
+        if let sequences = chunks.sequences,
+            sequences.upperBound - sequences.lowerBound == UInt64(chunks.count - 1)
+        {
             additions[BucketFormat.Addition.firstChunk] = String(sequences.lowerBound)
         }
         meta.metadata = additions.isEmpty ? nil : additions

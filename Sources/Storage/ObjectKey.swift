@@ -85,4 +85,17 @@ extension String {
     package var abbreviated: String {
         count <= 80 ? self : String(prefix(77)) + "…"
     }
+
+    /// Whether it is of `A-Z a-z 0-9 - _`: what buckets and instances are named.
+    package var isName: Bool {
+        !isEmpty
+            && utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }
+    }
 }

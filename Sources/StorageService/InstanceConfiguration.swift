@@ -53,17 +53,7 @@ public struct InstanceConfiguration: Sendable {
     ///
     /// - Throws: `invalid` for a name that is no subject token.
     public init(name: String = "objectstore") throws(StorageError) {
-        let isFine =
-            !name.isEmpty
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-                    true
-                default: false
-                }
-            }
-        guard isFine else {
+        guard name.isName else {
             throw StorageError(.invalid, "instance name “\(name.abbreviated)” is not of A-Z a-z 0-9 - _")
         }
         self.name = name

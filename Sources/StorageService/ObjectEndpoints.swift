@@ -31,6 +31,11 @@ struct InstanceContext: Sendable {
         }
     }
 
+    func givenOrGeneratedKey(_ request: Request) throws(StorageError) -> ObjectKey {
+        guard let text = request.headers.first(WireHeader.key) else { return try generatedKey(request) }
+        return try ObjectKey(validating: text)
+    }
+
     func generatedKey(_ request: Request) throws(StorageError) -> ObjectKey {
         guard let key = configuration.keyGenerator.key(for: request.message) else {
             throw StorageError(.invalid, "no key was given, and the message holds nothing to make one from")
@@ -49,12 +54,7 @@ struct PutEndpoint: Endpoint {
 
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         let options = try RequestCodec.putOptions(in: request.headers)
-        let key =
-            if let text = request.headers.first(WireHeader.key) {
-                try ObjectKey(validating: text)
-            } else {
-                try context.generatedKey(request)
-            }
+        let key = try context.givenOrGeneratedKey(request)
         return Reply(json: WireInfo(try await context.put(key, ObjectBody(request.payload), options, request)))
     }
 }

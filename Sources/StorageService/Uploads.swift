@@ -20,12 +20,7 @@ actor Uploads {
             throw StorageError(.unavailable, "too many uploads are open; try again later")
         }
         let options = try RequestCodec.putOptions(in: request.headers)
-        let key =
-            if let text = request.headers.first(WireHeader.key) {
-                try ObjectKey(validating: text)
-            } else {
-                try context.generatedKey(request)
-            }
+        let key = try context.givenOrGeneratedKey(request)
         let id = NUID.next()
         let upload = Upload(key: key, maxSize: context.configuration.limits.maxObjectSize)
         uploads[id] = upload

@@ -42,7 +42,7 @@ func connect(_ server: NATSServer, _ adjust: (inout NATSOptions) -> Void = { _ i
                 group.addTask {
                     for number in 0..<50 {
                         let payload = Array("\(worker).\(number)".utf8)
-                        let reply = try await connection.request("echo", payload: payload)
+                        let reply = try await connection.request("echo", payload: payload, timeout: .seconds(30))
                         #expect(reply.payload == payload)
                     }
                 }

@@ -62,7 +62,7 @@ import Testing
         let source = folder.appendingPathComponent("source")
         let copy = folder.appendingPathComponent("copy")
         for count in [0, 1, 600_000, 1 << 20, 20_000_001] {
-            let content = Data((0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) })
+            let content = Data(bytes(count))
             try content.write(to: source)
             let put = try await run(["put", "dir/key \(count)", source.path], url: server.url)
             #expect(put.status == 0, "\(put.complaints)")

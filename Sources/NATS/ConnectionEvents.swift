@@ -58,8 +58,8 @@ final class ConnectionEvents: Sendable {
             // The subscription argument may be freed already: it is never looked at.
             natsOptions_SetErrorHandler(
                 options.pointer,
-                { connection, _, status, context in
-                    ConnectionEvents.find(context)?.report(status, of: connection)
+                { _, _, status, context in
+                    ConnectionEvents.find(context)?.report(status)
                 }, context), "error handler")
     }
 
@@ -122,10 +122,10 @@ final class ConnectionEvents: Sendable {
         }
     }
 
-    private func report(_ status: natsStatus, of connection: OpaquePointer?) {
-        var text: UnsafePointer<CChar>?
-        if let connection { _ = natsConnection_GetLastError(connection, &text) }
-        let detail = text.map { String(cString: $0) } ?? ""
+    /// The library gives the callback's thread the text of this very error; the connection's own last error may be a
+    /// later one's already.
+    private func report(_ status: natsStatus) {
+        let detail = nats_GetLastError(nil).map { String(cString: $0) } ?? ""
         guard var error = NATSError(status, detail.isEmpty ? "NATS connection" : detail) else { return }
         if detail.lowercased().contains("permissions violation") { error.code = .permission }
         logger?.warning("NATS: \(error)")

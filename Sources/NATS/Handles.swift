@@ -35,26 +35,40 @@ private struct SendablePointer: @unchecked Sendable {
 }
 
 /// Owns a library's subscription. Letting go unsubscribes.
-///
-/// `@unchecked Sendable`: the pointer never changes after `init`, and the library locks the subscription in every call.
-final class SubscriptionHandle: @unchecked Sendable {
+final class SubscriptionHandle: Sendable {
     /// What the callbacks see. The library holds one reference, released in the completion callback: after that, and
     /// not before, no message callback runs.
     private final class Context: Sendable {
         let receive: @Sendable (NATSMessage) -> Void
         let complete: @Sendable () -> Void
+        /// The subscription; 0 before it is made and after it is destroyed, which a handle may outlive.
         let pointer = Mutex<UInt>(0)
 
         init(_ receive: @escaping @Sendable (NATSMessage) -> Void, _ complete: @escaping @Sendable () -> Void) {
             self.receive = receive
             self.complete = complete
         }
+
+        /// Lends the subscription out, unless it is destroyed; it is not destroyed meanwhile.
+        func withSubscription(_ body: (OpaquePointer) -> Void) {
+            pointer.withLock { address in
+                if let pointer = OpaquePointer(bitPattern: address) { body(pointer) }
+            }
+        }
+
+        func destroySubscription() {
+            let address = pointer.withLock { address in
+                defer { address = 0 }
+                return address
+            }
+            natsSubscription_Destroy(OpaquePointer(bitPattern: address))
+        }
     }
 
     /// The read loop may still use a subscription after its completion callback; freed at once it would be used after.
     private static let grace = DispatchTimeInterval.seconds(5)
 
-    let pointer: OpaquePointer
+    private let context: Context
     private let isEnded = Mutex(false)
 
     init(
@@ -76,7 +90,7 @@ final class SubscriptionHandle: @unchecked Sendable {
             throw NATSError(status, "subscribing to “\(subject)”")
                 ?? NATSError(.internalError, "subscribing to “\(subject)” gave nothing")
         }
-        self.pointer = pointer
+        self.context = context
         context.pointer.withLock { $0 = UInt(bitPattern: pointer) }
         _ = natsSubscription_SetPendingLimits(pointer, -1, -1)
         _ = natsSubscription_SetOnCompleteCB(pointer, Self.completed, closure)
@@ -92,7 +106,7 @@ final class SubscriptionHandle: @unchecked Sendable {
             defer { isEnded = true }
             return !isEnded
         }
-        if ends { _ = natsSubscription_Unsubscribe(pointer) }
+        if ends { context.withSubscription { _ = natsSubscription_Unsubscribe($0) } }
     }
 
     /// Tells the server to send no more, and takes what it has sent: completes after that.
@@ -101,7 +115,7 @@ final class SubscriptionHandle: @unchecked Sendable {
             defer { isEnded = true }
             return !isEnded
         }
-        if ends { _ = natsSubscription_DrainTimeout(pointer, 5000) }
+        if ends { context.withSubscription { _ = natsSubscription_DrainTimeout($0, 5000) } }
     }
 
     /// Runs on the subscription's own thread.
@@ -117,9 +131,7 @@ final class SubscriptionHandle: @unchecked Sendable {
         guard let closure else { return }
         let context = Unmanaged<Context>.fromOpaque(closure).takeRetainedValue()
         context.complete()
-        guard let pointer = OpaquePointer(bitPattern: context.pointer.withLock { $0 }) else { return }
-        let box = SendablePointer(pointer)
-        DispatchQueue.global().asyncAfter(deadline: .now() + grace) { natsSubscription_Destroy(box.pointer) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + grace) { context.destroySubscription() }
     }
 }
 

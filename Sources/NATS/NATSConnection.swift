@@ -61,7 +61,7 @@ public final class NATSConnection: Sendable {
             var pointer: OpaquePointer?
             try check(
                 natsConnection_Connect(&pointer, handle.pointer),
-                "connecting to \(options.urls.joined(separator: ", "))")
+                "connecting to \(options.urls.map(Self.withoutCredentials).joined(separator: ", "))")
             guard let pointer else { throw NATSError(.internalError, "connecting gave nothing") }
             return NATSConnection(ConnectionHandle(pointer), events)
         } catch {
@@ -206,8 +206,9 @@ public final class NATSConnection: Sendable {
         events.change(to: .draining)
         let changes = stateChanges()
         let handle = handle
-        _ = await offPool { natsConnection_DrainTimeout(handle.pointer, timeout.milliseconds) }
-        for await state in changes where state == .closed { break }
+        // Refused while reconnecting: then there is nobody to drain from, and nothing would end the wait.
+        let status = await offPool { natsConnection_DrainTimeout(handle.pointer, timeout.milliseconds) }
+        if status == NATS_OK { for await state in changes where state == .closed { break } }
         await close()
     }
 
@@ -216,6 +217,12 @@ public final class NATSConnection: Sendable {
         let handle = handle
         await offPool { handle.close() }
         events.close()
+    }
+
+    /// A URL may hold a password, which belongs into no message.
+    private static func withoutCredentials(_ url: String) -> String {
+        guard let scheme = url.firstRange(of: "://"), let at = url.lastIndex(of: "@") else { return url }
+        return String(url[..<scheme.upperBound] + url[url.index(after: at)...])
     }
 
     private static func randomToken() -> String {

@@ -102,14 +102,14 @@ public struct NATSMessage: Sendable {
         for index in 0..<Int(count) {
             guard let key = keys[index] else { continue }
             let name = String(cString: key)
-            for value in Self.values(of: message, key) {
-                switch name {
-                case "Status": status = Int(value)
-                case "Description": statusDescription = value
-                default: headers.append(name, value)
-                }
-            }
+            for value in Self.values(of: message, key) { headers.append(name, value) }
         }
+        // Data may have a header of this name; a status message has no payload.
+        guard payload.isEmpty, let status = headers.first("Status").flatMap({ Int($0) }) else { return }
+        self.status = status
+        statusDescription = headers.first("Description")
+        headers.remove("Status")
+        headers.remove("Description")
     }
 
     private static func values(of message: OpaquePointer, _ key: UnsafePointer<CChar>) -> [String] {
@@ -132,6 +132,9 @@ enum Subject {
             if token.elementsEqual(">".utf8) { return wildcards && index == tokens.count - 1 }
             return true
         }
-        guard isFine else { throw NATSError(.invalidArgument, "“\(subject)” is not a valid subject") }
+        // Over a control line of more than 4096 bytes servers cut the connection, and the library does not come back.
+        guard isFine, subject.utf8.count <= 1900 else {
+            throw NATSError(.invalidArgument, "“\(subject)” is not a valid subject")
+        }
     }
 }

@@ -25,11 +25,15 @@ extension JetStream {
         if let failure { throw failure }
     }
 
+    private static func gap(_ stream: String, after received: UInt64) -> NATSError {
+        NATSError(.disconnected, "stream “\(stream)”: deliveries after the first \(received) were lost on the way")
+    }
+
     private func deliver(
         _ subscription: NATSSubscription, of stream: String, _ consumer: String,
         _ body: (StoredMessage) throws(NATSError) -> Void
     ) async throws(NATSError) {
-        var received = 0
+        var received: UInt64 = 0
         while true {
             guard let message = try await subscription.next(timeout: .seconds(10)) else {
                 if Task.isCancelled { throw NATSError(.cancelled, "the scan was cancelled") }
@@ -43,12 +47,18 @@ extension JetStream {
                 {
                     // What was still to come has been replaced or removed meanwhile.
                     return
+                } else if let last = message.headers.first("Nats-Last-Consumer").flatMap({ UInt64($0) }),
+                    last > received
+                {
+                    throw Self.gap(stream, after: received)
                 }
                 continue
             }
             guard let delivery = Delivery(message) else {
                 throw NATSError(.protocolViolation, "a delivery on “\(message.subject)” does not say what it is")
             }
+            // What was on its way when a connection broke is not sent again.
+            guard delivery.consumerSequence == received + 1 else { throw Self.gap(stream, after: received) }
             received += 1
             try body(delivery.stored)
             if delivery.pending == 0 { return }
@@ -79,14 +89,18 @@ extension ConsumerConfiguration {
 struct Delivery {
     let stored: StoredMessage
     let pending: UInt64
+    /// Counts the consumer's deliveries from one: a jump is a loss.
+    let consumerSequence: UInt64
 
     init?(_ message: NATSMessage) {
         let tokens = (message.reply ?? "").split(separator: ".")
         let offset = tokens.count >= 11 ? 2 : 0
         guard tokens.count >= 9, tokens[1] == "ACK", let sequence = UInt64(tokens[5 + offset]),
-            let nanoseconds = Int64(tokens[7 + offset]), let pending = UInt64(tokens[8 + offset])
+            let consumerSequence = UInt64(tokens[6 + offset]), let nanoseconds = Int64(tokens[7 + offset]),
+            let pending = UInt64(tokens[8 + offset])
         else { return nil }
         self.pending = pending
+        self.consumerSequence = consumerSequence
         stored = StoredMessage(
             subject: message.subject, sequence: sequence,
             time: Date(timeIntervalSince1970: Double(nanoseconds) / 1e9), headers: message.headers,

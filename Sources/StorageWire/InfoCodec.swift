@@ -75,7 +75,8 @@ package enum ObjectHeaders {
     }
 
     private static func isSendable(_ name: String, _ value: String) -> Bool {
-        !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: ":") }
+        // Some clients' parsers lose the headers after an empty value.
+        !name.isEmpty && !value.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: ":") }
             && value.utf8.allSatisfy { $0 != 0x0d && $0 != 0x0a && $0 != 0 }
     }
 

@@ -7,7 +7,7 @@ package enum RequestCodec {
     ///
     /// - Throws: `invalid` that names the header.
     package static func putOptions(in headers: WireHeaders) throws(StorageError) -> PutOptions {
-        var options = PutOptions(attributes: ObjectHeaders.attributes(in: headers))
+        var options = PutOptions(attributes: try ObjectHeaders.attributes(in: headers))
         options.precondition = try precondition(in: headers)
         options.timeToLive = try timeToLive(in: headers)
         options.messageID = headers.first(WireHeader.messageID)

@@ -6,6 +6,9 @@ package enum WireHeader {
     package static let range = "Storage-Range"
     package static let timeToLive = "Storage-TTL"
     package static let metadataPrefix = "Storage-Meta-"
+    /// What `Storage-Meta-<Name>` can't carry (an empty value, a line break, a name with a space), as JSON
+    /// `{"name":["value"]}`.
+    package static let metadata = "Storage-Metadata"
     package static let timeout = "Storage-Timeout"
     package static let digest = "Storage-Digest"
     package static let size = "Storage-Size"

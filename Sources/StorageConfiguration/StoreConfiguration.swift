@@ -31,7 +31,7 @@ public enum StoreConfiguration: Sendable {
     private static func jetStream(_ node: ConfigurationNode) throws -> BucketConfiguration {
         let fields = try node.fields(
             "type", "bucket", "create", "replicas", "storage", "ttl", "max_bytes", "compression", "chunk_size",
-            "consistency", "description", "domain")
+            "consistency", "description", "domain", "metadata", "placement")
         guard let name = fields["bucket"] else { throw node.failure("has no bucket") }
         var bucket = BucketConfiguration(name: try name.string())
         bucket.create = try fields["create"]?.boolean() ?? true
@@ -44,6 +44,11 @@ public enum StoreConfiguration: Sendable {
         bucket.readsAnyReplica = try fields["consistency"]?.choice(["latest": false, "any": true]) ?? false
         bucket.description = try fields["description"]?.string()
         bucket.domain = try fields["domain"]?.string()
+        bucket.metadata = try fields["metadata"]?.texts() ?? [:]
+        if let placement = try fields["placement"]?.fields("cluster", "tags") {
+            bucket.cluster = try placement["cluster"]?.string()
+            bucket.tags = try placement["tags"]?.elements().map { try $0.string() } ?? []
+        }
         return bucket
     }
 

@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
+        .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -40,6 +41,7 @@ let package = Package(
         .target(name: "NATS", dependencies: ["CNATS", logging, deque, crypto], swiftSettings: strict),
         .target(
             name: "JetStreamStorage", dependencies: ["Storage", "NATS", logging, crypto], swiftSettings: strict),
+        .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),
         .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
@@ -72,6 +74,13 @@ let package = Package(
         .testTarget(
             name: "StorageClientTests",
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageConformanceTests",
+            dependencies: [
+                "StorageConformance", "Storage", "JetStreamStorage", "StorageService", "StorageClient", "NATS",
+                "TestSupport", logging, lifecycle,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "StorageServiceTests",

@@ -21,10 +21,13 @@ public enum StoreConfiguration: Sendable {
     }
 
     private static func memory(_ node: ConfigurationNode) throws -> MemoryStore.Limits {
-        let fields = try node.fields("type", "max_bytes", "max_entries")
+        let fields = try node.fields("type", "max_bytes", "max_entries", "when_full")
         var limits = MemoryStore.Limits()
         if let bytes = fields["max_bytes"] { limits.maxBytes = try bytes.size() }
         if let entries = fields["max_entries"] { limits.maxEntries = try entries.integer(in: 1...Int.max) }
+        if let action = fields["when_full"] {
+            limits.whenFull = try action.choice(["evict": .evictLeastRecentlyUsed, "refuse": .refuse])
+        }
         return limits
     }
 
@@ -61,7 +64,12 @@ public enum StoreConfiguration: Sendable {
         control: NATSConnection, bulk: NATSConnection, logger: Logger
     ) async throws(StorageError) -> any Store {
         switch self {
-        case .memory(let limits): MemoryStore(limits: limits)
+        case .memory(let limits):
+            MemoryStore(
+                limits: limits,
+                onEviction: { info in
+                    logger.debug("evicted", metadata: ["key": "\(info.key)", "size": "\(info.size)"])
+                })
         case .jetStream(let bucket):
             try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
         }

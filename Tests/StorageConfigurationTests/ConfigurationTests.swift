@@ -25,7 +25,7 @@ import Testing
                 metadata: {extractor: json, fields: [a.b]}
                 limits: {max_object_size: 1GiB, max_in_flight: 7, request_timeout: 500ms}
                 ports: {inputs: [{name: get, type: request, subject: my.get}], outputs: [{name: events, subject: "e.{type}"}]}
-              - store: {type: memory, max_entries: 5}
+              - store: {type: memory, max_entries: 5, when_full: refuse}
             """, ["SECOND": "nats://b:2"])
         #expect(configuration.nats.urls == ["nats://a:1", "nats://b:2", "nats://c:3"])
         #expect(configuration.logLevel == .debug)
@@ -38,7 +38,7 @@ import Testing
         #expect(bucket.maxBytes == 10 << 20 && bucket.compression && bucket.chunkSize == 64 << 10)
         #expect(bucket.metadata == ["team": "a"] && bucket.cluster == "c" && bucket.tags == ["ssd"])
         guard case .memory(let limits) = configuration.instances[1].store else { return #expect(Bool(false)) }
-        #expect(limits.maxEntries == 5)
+        #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
     }
 
     @Test(arguments: [

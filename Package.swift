@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
+        .library(name: "StorageLayers", targets: ["StorageLayers"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
@@ -41,6 +42,7 @@ let package = Package(
         .target(name: "NATS", dependencies: ["CNATS", logging, deque, crypto], swiftSettings: strict),
         .target(
             name: "JetStreamStorage", dependencies: ["Storage", "NATS", logging, crypto], swiftSettings: strict),
+        .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),
         .target(
@@ -56,7 +58,7 @@ let package = Package(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage",
+                "JetStreamStorage", "StorageConformance",
                 logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
@@ -76,10 +78,13 @@ let package = Package(
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
             swiftSettings: strict),
         .testTarget(
+            name: "StorageLayersTests", dependencies: ["StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "StorageConformanceTests",
             dependencies: [
-                "StorageConformance", "Storage", "JetStreamStorage", "StorageService", "StorageClient", "NATS",
-                "TestSupport", logging, lifecycle,
+                "StorageConformance", "Storage", "StorageLayers", "JetStreamStorage", "StorageService", "StorageClient",
+                "NATS", "TestSupport", logging, lifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -12,12 +12,19 @@ public struct ConformanceCase: Sendable, CustomStringConvertible {
     public let name: String
     /// What the store must be able to do for it. Of a store that is not, the refusal is asserted instead.
     public let needs: Capabilities
+    /// Whether it shuts the store down, which then can't be cleaned up: such a case leaves nothing there before.
+    private let endsStore: Bool
     private let body: Body
 
     /// A case of one's own, beside those of ``ConformanceSuite``.
     public init(_ name: String, needs: Capabilities = [], _ body: @escaping Body) {
+        self.init(name, needs: needs, endsStore: false, body)
+    }
+
+    init(_ name: String, needs: Capabilities = [], endsStore: Bool, _ body: @escaping Body) {
         self.name = name
         self.needs = needs
+        self.endsStore = endsStore
         self.body = body
     }
 
@@ -46,7 +53,7 @@ public struct ConformanceCase: Sendable, CustomStringConvertible {
         do throws(StorageError) {
             try await scope.cleanUp()
         } catch {
-            complaint = complaint ?? "cleaning up: \(error)"
+            if !endsStore { complaint = complaint ?? "cleaning up: \(error)" }
         }
         return complaint.map { .failed($0) } ?? (missing.isEmpty ? .passed : .refused)
     }

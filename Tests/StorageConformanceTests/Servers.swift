@@ -10,10 +10,12 @@ import Testing
 
 /// A server, two connections to it, and a bucket.
 private struct Bucket: Sendable {
+    let server: NATSServer
     let control: NATSConnection
     let bulk: NATSConnection
 
     init(on server: NATSServer) async throws {
+        self.server = server
         control = try await Self.connect(to: server)
         bulk = try await Self.connect(to: server)
     }

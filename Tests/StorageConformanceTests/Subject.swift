@@ -41,7 +41,7 @@ extension Trait where Self == SubjectTrait {
 
 /// Puts the suite's subject to one case; a case that the store refuses has passed.
 func check(_ one: ConformanceCase) async throws {
-    report(await one.run(on: try Subject.store(), limit: .seconds(5)))
+    report(await one.run(on: try Subject.store()))
 }
 
 /// The same with a store of its own, which the case shuts down.

@@ -2,9 +2,9 @@ import Storage
 
 extension ConformanceSuite {
     static let shutdown: [ConformanceCase] = [
-        ConformanceCase("shutdown/later-operations-succeed-or-are-unavailable", laterOperations),
-        ConformanceCase("shutdown/operations-under-way-end", endsUnderWay),
-        ConformanceCase("shutdown/twice-is-harmless", twice),
+        ConformanceCase("shutdown/later-operations-succeed-or-are-unavailable", endsStore: true, laterOperations),
+        ConformanceCase("shutdown/operations-under-way-end", endsStore: true, endsUnderWay),
+        ConformanceCase("shutdown/twice-is-harmless", endsStore: true, twice),
     ]
 
     private static func laterOperations(_ scope: ConformanceScope) async throws {

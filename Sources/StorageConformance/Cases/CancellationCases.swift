@@ -4,6 +4,7 @@ extension ConformanceSuite {
     static let cancellation: [ConformanceCase] = [
         ConformanceCase("cancellation/of-a-put-leaves-nothing", ofPut),
         ConformanceCase("cancellation/of-an-overwrite-leaves-the-old-object", ofOverwrite),
+        ConformanceCase("cancellation/of-many-puts-holds-nothing-back", ofMany),
         ConformanceCase("cancellation/before-a-put-stores-all-or-nothing", beforePut),
         ConformanceCase("cancellation/of-a-reader-ends-it", ofReader),
     ]
@@ -27,6 +28,18 @@ extension ConformanceSuite {
         put.cancel()
         try await expectError(.cancelled, in: "an overwrite that was cancelled") { try await put.value }
         try await scope.expectObject(old, with: Array("old".utf8), after: "an overwrite that was cancelled")
+    }
+
+    private static func ofMany(_ scope: ConformanceScope) async throws {
+        let key = try scope.key()
+        for _ in 0..<100 {
+            let put = await StallingBody(content(100)).put(to: key, in: scope.store)
+            put.cancel()
+            try await expectError(.cancelled, in: "a put that was cancelled") { try await put.value }
+        }
+        let bytes = content(1_500_000)
+        let info = try await scope.store.put(key, .stream(bytes))
+        try await scope.expectObject(info, with: bytes, after: "100 puts cancelled")
     }
 
     private static func beforePut(_ scope: ConformanceScope) async throws {

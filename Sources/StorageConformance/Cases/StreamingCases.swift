@@ -5,6 +5,7 @@ extension ConformanceSuite {
         sizes.map(roundTrip) + [
             ConformanceCase("streaming/of-single-bytes", singleBytes),
             ConformanceCase("streaming/of-a-size-announced", announced),
+            ConformanceCase("streaming/many-one-after-the-other", many),
             ConformanceCase("streaming/a-body-of-another-size-than-announced-is-refused", wrongSize),
             ConformanceCase("streaming/a-body-that-fails-leaves-nothing", failing),
             ConformanceCase("streaming/a-reader-may-stop-early", stopEarly),
@@ -51,6 +52,16 @@ extension ConformanceSuite {
         let bytes = content(700_000)
         try await scope.store.put(key, .stream(bytes, announcing: bytes.count))
         try expect(bytes: try await scope.store.bytes(key), are: bytes, "the object")
+    }
+
+    private static func many(_ scope: ConformanceScope) async throws {
+        let key = try scope.key()
+        for number in 0..<100 {
+            let bytes = Array("\(number)".utf8)
+            let info = try await scope.store.put(key, .stream(bytes))
+            try expect(info.digest, is: Digest(of: bytes), "the digest of body \(number)")
+        }
+        try expect(try await scope.text(key), is: "99", "the last object")
     }
 
     private static func wrongSize(_ scope: ConformanceScope) async throws {

@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .executable(name: "nats-storage", targets: ["nats-storage"]),
         .library(name: "Storage", targets: ["Storage"]),
+        .library(name: "FileStorage", targets: ["FileStorage"]),
         .library(name: "NATS", targets: ["NATS"]),
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
@@ -37,6 +38,8 @@ let package = Package(
     ],
     targets: [
         .target(name: "Storage", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "CFiles"),
+        .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
         .target(name: "NATS", dependencies: ["CNATS", logging, deque, crypto], swiftSettings: strict),
@@ -64,6 +67,13 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"], swiftSettings: strict),
+        .executableTarget(
+            name: "file-store-writer", dependencies: ["FileStorage", "Storage"], path: "Tests/FileStoreWriter",
+            swiftSettings: strict),
+        .testTarget(
+            name: "FileStorageTests",
+            dependencies: ["FileStorage", "Storage", "StorageConformance", "TestSupport", "file-store-writer"],
+            swiftSettings: strict),
         .testTarget(
             name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
             swiftSettings: strict),

@@ -18,6 +18,12 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
         self.init(hash.finalize())
     }
 
+    /// The digest of these 32 bytes; nil for another number of them.
+    package init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == SHA256.byteCount else { return nil }
+        self.bytes = Array(bytes)
+    }
+
     /// Parses `SHA-256=<base64url>`, or 64 hexadecimal digits, with or without the name; nil for anything else.
     public init?(_ description: String) {
         let text = description.hasPrefix("SHA-256=") ? String(description.dropFirst(8)) : description

@@ -8,13 +8,15 @@ actor ChunkReader {
     private let bucket: Bucket
     private let object: StoredMeta
     private let wanted: Range<Int>
+    private let verifies: Bool
     /// The offset of the next chunk's first byte within the object.
     private var offset: Int
     /// The next chunk is at this sequence, or after it.
     private var sequence: UInt64
     private var hash = SHA256()
 
-    private init(_ object: StoredMeta, _ wanted: Range<Int>, _ bucket: Bucket) {
+    private init(_ object: StoredMeta, _ wanted: Range<Int>, _ bucket: Bucket, verify: Bool) {
+        verifies = verify && wanted == 0..<object.meta.size
         self.object = object
         self.wanted = wanted
         self.bucket = bucket
@@ -22,8 +24,9 @@ actor ChunkReader {
     }
 
     private static func start(_ object: StoredMeta, _ wanted: Range<Int>) -> (sequence: UInt64, offset: Int) {
-        guard let first = object.firstChunk else { return (1, 0) }
-        guard let size = object.meta.options?.max_chunk_size, size > 0, wanted != 0..<object.size else {
+        guard let first = object.meta.firstChunk else { return (1, 0) }
+        let size = object.meta.chunkSize
+        guard size > 0, wanted != 0..<object.meta.size else {
             return (first, 0)
         }
         // Chunks of one size without a gap between them: where the first one wanted lies is known.
@@ -32,8 +35,10 @@ actor ChunkReader {
     }
 
     /// The body of `range` of an object; of the whole object, verified at the end.
-    static func body(of object: StoredMeta, _ range: Range<Int>, in bucket: Bucket) -> ObjectBody {
-        let reader = ChunkReader(object, range, bucket)
+    static func body(
+        of object: StoredMeta, _ range: Range<Int>, in bucket: Bucket, verify: Bool
+    ) -> ObjectBody {
+        let reader = ChunkReader(object, range, bucket, verify: verify)
         return ObjectBody(size: range.count) { () async throws(StorageError) in
             do throws(StorageError) {
                 return try await reader.next()
@@ -43,12 +48,10 @@ actor ChunkReader {
         }
     }
 
-    private nonisolated var isWhole: Bool { wanted == 0..<object.size }
-
     private func next() async throws(StorageError) -> [UInt8]? {
         while offset < wanted.upperBound {
             let chunk = try await chunk()
-            if isWhole { hash.update(chunk) }
+            if verifies { hash.update(chunk) }
             let part = wanted.clamped(to: offset..<offset + chunk.count)
             let start = offset
             offset += chunk.count
@@ -78,13 +81,13 @@ actor ChunkReader {
             return error
         }
         return StorageError(
-            .internal, "“\(object.key)” is damaged: its chunks end after \(offset) of \(object.size) bytes")
+            .internal, "“\(object.key)” is damaged: its chunks end after \(offset) of \(object.meta.size) bytes")
     }
 
     private func verify() throws(StorageError) {
-        guard isWhole, let expected = object.meta.digest.flatMap({ Digest($0) }) else { return }
+        guard verifies, let expected = object.meta.digest else { return }
         let digest = Digest(hash.finalize())
-        guard digest == expected, offset == object.size else {
+        guard digest == expected, offset == object.meta.size else {
             throw StorageError(
                 .internal, "“\(object.key)” is damaged: its \(offset) bytes hash to \(digest), not to \(expected)")
         }

@@ -8,19 +8,28 @@ struct Put: Sendable {
     private static let window = 64
 
     let bucket: Bucket
+    let index: LiveIndex?
+    let purger: Purger
     let key: ObjectKey
     let options: PutOptions
     private let nuid = NUID.next()
+    /// In whole milliseconds, as the meta message tells them.
+    private let now = Date.now.inMilliseconds
 
-    init(bucket: Bucket, key: ObjectKey, options: PutOptions) {
-        self.bucket = bucket
+    init(_ store: JetStreamStore, _ key: ObjectKey, _ options: PutOptions) {
+        bucket = store.bucket
+        index = store.index
+        purger = store.purger
         self.key = key
         self.options = options
     }
 
     func run(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
-        // Before any chunk: a put that can't succeed costs one read.
+        // Before any chunk: a put that can't succeed costs one read at most.
         let predecessor = try await predecessor()
+        if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize {
+            return try await small(bytes, body, replacing: predecessor)
+        }
         let window = bucket.bulk.publishWindow(limit: Self.window)
         let meta: ObjectMeta
         do throws(StorageError) {
@@ -31,23 +40,53 @@ struct Put: Sendable {
             throw error
         }
         do throws(StorageError) {
-            return try await commit(meta, replacing: predecessor)
+            return try await commit(meta, replacing: predecessor, nil)
         } catch {
-            if !isUndecided(error) { await giveUp(window) }
+            if !isUndecided(error) { await giveUp(nil) }
             throw error
         }
     }
 
-    /// The meta message to replace, after the precondition was checked against it.
+    /// The meta message to replace, after the precondition was checked against it. Where it turns out not to be the
+    /// newest, the server says so in the end.
     private func predecessor() async throws(StorageError) -> StoredMeta? {
+        if let index {
+            index.start()
+            let (isLive, known) = (index.isLive, index.hint(key))
+            if isLive, options.precondition.holds(for: known.liveVersion) { return known }
+        }
         let current = try await bucket.meta(key)
-        let version = current.flatMap { $0.isLive(at: .now) ? $0.version : nil }
         // With an id the same put may have happened already: the server knows when the meta message reaches it.
-        guard options.precondition.holds(for: version) || options.messageID != nil else {
-            throw .preconditionFailed(key: key, options.precondition, current: version)
+        guard options.precondition.holds(for: current.liveVersion) || options.messageID != nil else {
+            throw .preconditionFailed(key: key, options.precondition, current: current.liveVersion)
         }
         return current
     }
+
+    // MARK: Small objects
+
+    /// A chunk at most: the meta message is known beforehand, and follows the chunk's acknowledgement at once.
+    private func small(
+        _ bytes: [UInt8], _ body: ObjectBody, replacing predecessor: StoredMeta?
+    ) async throws(StorageError) -> ObjectInfo {
+        let digest = Digest(of: bytes)
+        try body.check(digest, options.expectedDigest)
+        let meta = meta(size: bytes.count, chunks: bytes.isEmpty ? 0 : 1, digest)
+        guard !bytes.isEmpty else { return try await commit(meta, replacing: predecessor, nil) }
+        let chunk = JetStream.Publication(bucket.format.chunks(of: nuid), payload: bytes)
+        let message = message(meta, replacing: predecessor)
+        do throws(StorageError) {
+            let outcome = try await mapped(bucket.name) { () async throws(NATSError) in
+                try await bucket.control.publish(chunk, then: message)
+            }
+            return try await commit(meta, replacing: predecessor, outcome)
+        } catch {
+            if !isUndecided(error) { await giveUp(nil) }
+            throw error
+        }
+    }
+
+    // MARK: Large objects
 
     private func store(_ body: ObjectBody, _ window: PublishWindow) async throws(StorageError) -> ObjectMeta {
         var reader = BodyReader(body)
@@ -58,59 +97,71 @@ struct Put: Sendable {
                 try await window.publish(subject, payload: chunk)
             }
         }
-        let digest = try reader.finish(expected: options.expectedDigest)
+        let digest = try await reader.finish(expected: options.expectedDigest)
         let summary = try await mapped(bucket.name) { () async throws(NATSError) in try await window.finish() }
-        return meta(size: reader.count, digest: digest, summary)
-    }
-
-    private func meta(size: Int, digest: Digest, _ chunks: PublishWindow.Summary) -> ObjectMeta {
-        let now = Date.now
-        var meta = ObjectMeta(
-            name: key.rawValue, options: .init(max_chunk_size: bucket.chunkSize), bucket: bucket.name, nuid: nuid,
-            size: size, mtime: now.rfc3339, chunks: chunks.count, digest: digest.description)
-        meta.set(options.attributes)
-        var additions = meta.metadata ?? [:]
-        additions[BucketFormat.Addition.expires] =
-            options.timeToLive.map { now.addingTimeInterval($0.seconds).rfc3339 }
-        if let sequences = chunks.sequences,
-            sequences.upperBound - sequences.lowerBound == UInt64(chunks.count - 1)
-        {
-            additions[BucketFormat.Addition.firstChunk] = String(sequences.lowerBound)
+        var meta = meta(size: reader.count, chunks: summary.count, digest)
+        if let sequences = summary.sequences, sequences.upperBound - sequences.lowerBound == UInt64(summary.count - 1) {
+            meta.firstChunk = sequences.lowerBound
         }
-        meta.metadata = additions.isEmpty ? nil : additions
         return meta
     }
 
+    private func meta(size: Int, chunks: Int, _ digest: Digest) -> ObjectMeta {
+        var meta = ObjectMeta(nuid: nuid)
+        meta.size = size
+        meta.chunks = chunks
+        meta.chunkSize = bucket.chunkSize
+        meta.digest = digest
+        meta.modified = now
+        meta.expires = options.timeToLive.map { now.addingTimeInterval($0.seconds).inMilliseconds }
+        if options.attributes != ObjectAttributes() { meta.attributes = options.attributes }
+        return meta
+    }
+
+    // MARK: The commit
+
+    private func message(_ meta: ObjectMeta, replacing predecessor: StoredMeta?) -> JetStream.Publication {
+        bucket.publication(
+            of: meta, as: key, replacing: predecessor?.sequence ?? 0, modified: now, messageID: options.messageID)
+    }
+
+    /// Publishes the meta message until it is stored or must not be; `outcome` is what became of a first attempt.
     private func commit(
-        _ meta: ObjectMeta, replacing first: StoredMeta?
+        _ meta: ObjectMeta, replacing first: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
     ) async throws(StorageError) -> ObjectInfo {
         var predecessor = first
+        var outcome = outcome
         while true {
-            let ack = try await settled(meta, replacing: predecessor)
-            if let ack, ack.duplicate ?? false {
-                await bucket.discardChunks(of: nuid)
-                return try await earlier(ack.sequence)
-            }
+            let ack = try await settled(meta, replacing: predecessor, outcome)
+            outcome = nil
             if let ack {
-                if let old = predecessor, old.meta.nuid != nuid { await bucket.discardChunks(of: old.meta.nuid) }
-                return info(meta, ack.sequence)
+                if ack.duplicate {
+                    await purger.discard(nuid)
+                    return try await earlier(ack.sequence)
+                }
+                if let old = predecessor?.meta, old.nuid != nuid, old.chunks > 0 { await purger.discard(old.nuid) }
+                let stored = StoredMeta(key: key, sequence: ack.sequence, time: now, meta: meta)
+                index?.learn(stored)
+                return stored.info
             }
             // Another writer was first: whether this put still may, its precondition says.
             predecessor = try await bucket.meta(key)
-            let version = predecessor.flatMap { $0.isLive(at: .now) ? $0.version : nil }
-            guard options.precondition.holds(for: version) else {
-                throw .preconditionFailed(key: key, options.precondition, current: version)
+            guard options.precondition.holds(for: predecessor.liveVersion) else {
+                throw .preconditionFailed(key: key, options.precondition, current: predecessor.liveVersion)
             }
         }
     }
 
-    /// Publishes the meta message; after a silence, looks whether it is there.
+    /// What became of the meta message; after a silence, by looking whether it is there.
     private func settled(
-        _ meta: ObjectMeta, replacing predecessor: StoredMeta?
+        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
     ) async throws(StorageError) -> PublishAck? {
         do throws(StorageError) {
-            return try await bucket.publish(
-                meta, of: key, replacing: predecessor?.sequence ?? 0, messageID: options.messageID)
+            switch outcome {
+            case nil: return try await bucket.commit(message(meta, replacing: predecessor))
+            case .success(let ack): return ack
+            case .failure(let error): return try bucket.notFirst(error)
+            }
         } catch {
             guard isUndecided(error), !Task.isCancelled, let current = try? await bucket.meta(key),
                 current.meta.nuid == nuid
@@ -138,24 +189,15 @@ struct Put: Sendable {
         return try StoredMeta(message, key: key).info
     }
 
-    private func info(_ meta: ObjectMeta, _ sequence: UInt64) -> ObjectInfo {
-        let time = meta.mtime.flatMap { try? Self.format.parse($0) } ?? .now
-        return ObjectInfo(
-            key: key, size: meta.size, version: Version(String(sequence)), digest: meta.digest.flatMap { Digest($0) },
-            modified: time,
-            expires: meta.metadata?[BucketFormat.Addition.expires].flatMap { try? Self.format.parse($0) },
-            attributes: options.attributes)
-    }
-
-    private static let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-
     /// Removes what the put stored, when nothing of it is under way any more.
-    private func giveUp(_ window: PublishWindow) async {
-        let (bucket, nuid) = (bucket, nuid)
-        // Not cancelled with the caller: what was stored has to go.
-        await Task {
-            await window.abort()
-            await bucket.discardChunks(of: nuid)
-        }.value
+    private func giveUp(_ window: PublishWindow?) async {
+        await window?.abort()
+        await purger.discard(nuid)
+    }
+}
+
+extension Date {
+    fileprivate var inMilliseconds: Date {
+        Date(timeIntervalSince1970: (timeIntervalSince1970 * 1000).rounded() / 1000)
     }
 }

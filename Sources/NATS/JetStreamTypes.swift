@@ -146,26 +146,6 @@ public struct ConsumerInfo: Codable, Sendable {
     }
 }
 
-/// That a message is stored.
-public struct PublishAck: Codable, Sendable, Hashable {
-    public var stream: String
-    public var sequence: UInt64
-    /// Whether a message of the same id was stored before; `sequence` is that one's then.
-    public var duplicate: Bool?
-
-    /// An acknowledgement of these parts.
-    public init(stream: String, sequence: UInt64, duplicate: Bool? = nil) {
-        self.stream = stream
-        self.sequence = sequence
-        self.duplicate = duplicate
-    }
-
-    enum CodingKeys: String, CodingKey {
-        case stream, duplicate
-        case sequence = "seq"
-    }
-}
-
 /// A message as a stream holds it.
 public struct StoredMessage: Sendable {
     public var subject: String

@@ -125,15 +125,8 @@ public final class NATSConnection: Sendable {
         acceptStatus: Bool = false
     ) async throws(NATSError) -> NATSMessage {
         let draft = try Outgoing(subject, headers, payload, nil, maxPayload)
-        let (handle, requests, writer, inbox) = (handle, events.requests, writer, inbox)
-        let outcome = await requests.wait(subject: subject, timeout: timeout) { token in
-            var message = draft
-            message.reply = "\(inbox).\(token)"
-            let ready = message
-            let write: @Sendable () -> Void = {
-                if let error = ready.tryWrite(to: handle) { requests.resume(token, .failure(error)) }
-            }
-            if ready.payload.count > Self.directWriteLimit { writer.async(execute: write) } else { write() }
+        let outcome = await events.requests.wait(subject: subject, timeout: timeout) { token in
+            self.write(draft, token)
         }
         let reply = try outcome.get()
         guard let status = reply.status, !acceptStatus else { return reply }
@@ -146,13 +139,20 @@ public final class NATSConnection: Sendable {
         _ subject: String, headers: NATSHeaders, payload: [UInt8], timeout: Duration,
         complete: @escaping @Sendable (Result<NATSMessage, NATSError>) -> Void
     ) throws(NATSError) {
-        var message = try Outgoing(subject, headers, payload, nil, maxPayload)
+        let message = try Outgoing(subject, headers, payload, nil, maxPayload)
         let token = try events.requests.start(subject: subject, timeout: timeout, complete: complete).get()
+        write(message, token, directLimit: -1)
+    }
+
+    /// Sends the request `token`; where that fails, its outcome is the failure.
+    func write(_ message: Outgoing, _ token: UInt64, directLimit: Int = directWriteLimit) {
+        var message = message
         message.reply = "\(inbox).\(token)"
         let (ready, handle, requests) = (message, handle, events.requests)
-        writer.async {
+        let write: @Sendable () -> Void = {
             if let error = ready.tryWrite(to: handle) { requests.resume(token, .failure(error)) }
         }
+        if ready.payload.count > directLimit { writer.async(execute: write) } else { write() }
     }
 
     /// Receives what is published to `subject` from now on: the server knows of it when this returns.

@@ -60,9 +60,11 @@ public struct ListQuery: Sendable, Hashable {
         return [prefix, literal, startAfter ?? ""].reduce("") { $0.utf8Precedes($1) ? $1 : $0 }
     }
 
-    /// Whether the page has room for nothing at or after `key`, because `key` is past the prefix.
+    /// Whether no key at or after `key` can belong to the listing.
     package func isPast(_ key: ObjectKey) -> Bool {
-        !key.rawValue.utf8HasPrefix(prefix) && prefix.utf8Precedes(key.rawValue)
+        [prefix, pattern?.literalPrefix ?? ""].contains {
+            !key.rawValue.utf8HasPrefix($0) && $0.utf8Precedes(key.rawValue)
+        }
     }
 
     /// Whether `key` belongs to the listing at all, pages aside.
@@ -91,7 +93,7 @@ public struct ListPage: Sendable, Hashable {
     }
 }
 
-/// Builds one page from infos that come in order of their keys.
+/// Builds one page from keys that come in order.
 package struct ListPageBuilder {
     private let query: ListQuery
     private var page: ListPage
@@ -105,29 +107,24 @@ package struct ListPageBuilder {
     /// The page so far.
     package var result: ListPage { page }
 
-    /// Takes the next info; false when the page is complete and the info was not taken.
-    package mutating func add(_ info: ObjectInfo) -> Bool {
-        let key = info.key
-        guard query.admits(key) else { return !query.isPast(key) }
-        if let startAfter = query.startAfter, !startAfter.utf8Precedes(key.rawValue) { return true }
+    /// Takes the next key, and says which one is wanted after it; `info` is asked for where details are wanted.
+    package mutating func add(_ key: ObjectKey, info: @autoclosure () -> ObjectInfo) -> SortedKeys.Step {
+        guard query.admits(key) else { return query.isPast(key) ? .stop : .next }
+        if let startAfter = query.startAfter, !startAfter.utf8Precedes(key.rawValue) { return .next }
         let common = query.commonPrefix(of: key)
-        if let common, common == page.prefixes.last || startsInside(common) { return true }
+        // An earlier page ended with this very prefix, or inside it.
+        if let common, query.startAfter?.utf8HasPrefix(common) ?? false { return .skip(prefix: common) }
         guard page.keys.count + page.prefixes.count < query.limit else {
             page.next = last
-            return false
+            return .stop
         }
         last = common ?? key.rawValue
         if let common {
             page.prefixes.append(common)
-        } else {
-            page.keys.append(key)
-            page.objects?.append(info)
+            return .skip(prefix: common)
         }
-        return true
-    }
-
-    /// Whether an earlier page ended with this very prefix, or inside it.
-    private func startsInside(_ common: String) -> Bool {
-        query.startAfter?.utf8HasPrefix(common) ?? false
+        page.keys.append(key)
+        page.objects?.append(info())
+        return .next
     }
 }

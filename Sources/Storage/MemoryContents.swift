@@ -93,8 +93,8 @@ struct MemoryContents {
 
     func page(_ query: ListQuery, now: Date) -> ListPage {
         var builder = ListPageBuilder(query)
-        order.forEach(from: query.lowerBound) { key in
-            live(key, now: now).map { builder.add($0.info) } ?? true
+        order.walk(from: query.lowerBound) { key in
+            live(key, now: now).map { builder.add(key, info: $0.info) } ?? .next
         }
         return builder.result
     }

@@ -41,7 +41,7 @@ public final class MemoryStore: Store {
                 guard bytes.count + chunk.count <= limits.maxBytes else { throw tooLarge }
                 if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
             }
-            let digest = try reader.finish(expected: options.expectedDigest)
+            let digest = try await reader.finish(expected: options.expectedDigest)
             guard !Task.isCancelled else { throw StorageError.cancelled }
             let entry = MemoryContents.Draft(key: key, bytes: bytes, digest: digest, options: options, now: now())
             return try contents.withLock { contents throws(StorageError) in try contents.put(entry, limits) }

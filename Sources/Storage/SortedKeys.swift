@@ -29,21 +29,36 @@ package struct SortedKeys: Sendable {
         if blocks[block].isEmpty { blocks.remove(at: block) }
     }
 
-    /// Calls `body` for each key at or after `start`, in order, until it returns false.
-    package func forEach(from start: String, _ body: (ObjectKey) -> Bool) {
-        var block = Self.lowerBound(blocks.count) { index in
-            blocks[index].last.map { $0.rawValue.utf8Precedes(start) } ?? false
-        }
-        guard block < blocks.count else { return }
-        var index = Self.lowerBound(blocks[block].count) { blocks[block][$0].rawValue.utf8Precedes(start) }
+    /// What a walk does after a key.
+    package enum Step {
+        case next
+        /// Passes over every key that begins with this text, at the cost of a search.
+        case skip(prefix: String)
+        case stop
+    }
+
+    /// Calls `body` for the keys at or after `start`, in order, as it says.
+    package func walk(from start: String, _ body: (ObjectKey) -> Step) {
+        var (block, index) = position { $0.rawValue.utf8Precedes(start) }
         while block < blocks.count {
-            while index < blocks[block].count {
-                guard body(blocks[block][index]) else { return }
-                index += 1
+            guard index < blocks[block].count else {
+                (block, index) = (block + 1, 0)
+                continue
             }
-            block += 1
-            index = 0
+            switch body(blocks[block][index]) {
+            case .next: index += 1
+            case .skip(let prefix):
+                (block, index) = position { $0.rawValue.utf8Precedes(prefix) || $0.rawValue.utf8HasPrefix(prefix) }
+            case .stop: return
+            }
         }
+    }
+
+    /// Where the first key is for which `isBefore` is false.
+    private func position(_ isBefore: (ObjectKey) -> Bool) -> (block: Int, index: Int) {
+        let block = Self.lowerBound(blocks.count) { index in blocks[index].last.map(isBefore) ?? false }
+        guard block < blocks.count else { return (block, 0) }
+        return (block, Self.lowerBound(blocks[block].count) { isBefore(blocks[block][$0]) })
     }
 
     /// The block that holds `key`, or would.

@@ -1,3 +1,4 @@
+import Encodings
 import FoundationEssentials
 import Logging
 import NATS
@@ -11,7 +12,7 @@ struct StorageEvent: Encodable, Sendable {
     let id = NUID.next()
     let type: Kind
     let key: String
-    let timestamp = WireTime.format(.now)
+    let timestamp = RFC3339.format(.now)
     let instance: String
     var version: String?
     var size: Int?
@@ -42,7 +43,7 @@ struct StoredReference: Encodable, Sendable {
             content_type: info.attributes.contentType ?? "application/octet-stream", size: info.size)
         version = info.version.description
         digest = info.digest?.description
-        stored_at = WireTime.format(info.modified)
+        stored_at = RFC3339.format(info.modified)
         metadata = info.attributes.metadata
     }
 }

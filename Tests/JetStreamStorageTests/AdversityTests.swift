@@ -76,6 +76,7 @@ import Testing
             task.cancel()
             _ = await task.result
         }
+        await store.finishPurging()
         #expect(fixture.control.pendingRequestCount == 0 && fixture.bulk.pendingRequestCount == 0)
         let stored = (try? await store.info("other"))?.size ?? 0
         #expect(stored == 0 || stored == 300_000)

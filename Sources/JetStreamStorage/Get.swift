@@ -1,0 +1,94 @@
+import FoundationEssentials
+import NATS
+import Storage
+
+/// One get: the newest meta message, and behind it the chunks.
+struct Get: Sendable {
+    /// Each fails only where another writer was in between.
+    private static let attempts = 100
+
+    let bucket: Bucket
+    let index: LiveIndex?
+    let key: ObjectKey
+    let options: GetOptions
+
+    init(_ store: JetStreamStore, _ key: ObjectKey, _ options: GetOptions) {
+        bucket = store.bucket
+        index = store.index
+        self.key = key
+        self.options = options
+    }
+
+    func run() async throws(StorageError) -> StoredObject {
+        for _ in 0..<Self.attempts {
+            if let object = try await attempt() { return object }
+        }
+        throw StorageError(.unavailable, "“\(key)” is replaced faster than it can be read; try again")
+    }
+
+    /// Nil where the object was replaced between its meta message and its chunk.
+    private func attempt() async throws(StorageError) -> StoredObject? {
+        if let index, index.isLive { return try await attempt(index) }
+        index?.start()
+        let meta = try await bucket.live(key, ifMatch: options.ifMatch)
+        return try await object(meta, try chunk(of: meta))
+    }
+
+    /// Asks for the chunk that is probably wanted, and whether it is, both at once.
+    private func attempt(_ index: LiveIndex) async throws(StorageError) -> StoredObject? {
+        let hint = index.hint(key)
+        let early = try hint.flatMap { hint throws(StorageError) in try chunk(of: hint) }
+        do throws(StorageError) {
+            if !bucket.readsAnyReplica { try await index.refresh() }
+            let meta = try bucket.check(index.hint(key), key, options.ifMatch)
+            if meta.sequence == hint?.sequence { return try await object(meta, early) }
+            early?.withdraw()
+            return try await object(meta, try chunk(of: meta))
+        } catch {
+            early?.withdraw()
+            throw error
+        }
+    }
+
+    /// Asks for an object's only chunk; nil where it has none, or more.
+    private func chunk(of meta: StoredMeta) throws(StorageError) -> PendingMessage? {
+        guard meta.meta.chunks == 1, meta.meta.link == nil, meta.isLive(at: .now) else { return nil }
+        do throws(NATSError) {
+            return try bucket.startChunk(of: meta.meta.nuid)
+        } catch {
+            throw StorageError(error, bucket: bucket.name)
+        }
+    }
+
+    private func object(_ meta: StoredMeta, _ chunk: PendingMessage?) async throws(StorageError) -> StoredObject? {
+        if meta.meta.link != nil {
+            throw StorageError(.unsupported, "“\(key)” is a link to another object; links are not followed")
+        }
+        let info = meta.info
+        let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
+        guard let chunk else {
+            let body = ChunkReader.body(of: meta, range, in: bucket, verify: options.verify)
+            return StoredObject(info: info, range: range, body: body)
+        }
+        let message = try await mapped(bucket.name) { () async throws(NATSError) in try await chunk.value() }
+        guard let bytes = message?.payload else {
+            if try await bucket.meta(key)?.sequence != meta.sequence { return nil }
+            throw StorageError(.internal, "“\(key)” is damaged: its only chunk is missing")
+        }
+        try verify(bytes, info)
+        let part = range.count == bytes.count ? bytes : Array(bytes[range])
+        return StoredObject(info: info, range: range, body: ObjectBody(part))
+    }
+
+    private func verify(_ bytes: [UInt8], _ info: ObjectInfo) throws(StorageError) {
+        guard bytes.count == info.size else {
+            throw StorageError(.internal, "“\(key)” is damaged: it has \(bytes.count) of \(info.size) bytes")
+        }
+        guard options.verify, options.range == nil, let expected = info.digest else { return }
+        let digest = Digest(of: bytes)
+        guard digest == expected else {
+            throw StorageError(
+                .internal, "“\(key)” is damaged: its \(bytes.count) bytes hash to \(digest), not to \(expected)")
+        }
+    }
+}

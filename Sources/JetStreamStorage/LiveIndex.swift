@@ -1,0 +1,112 @@
+import NATS
+import Storage
+
+/// The bucket's objects in the order of their keys, kept up to date by the stream itself.
+///
+/// It begins with the first use. One request tells whether it holds everything that was acknowledged before: then an
+/// answer from it is as fresh as the leader's own.
+final class LiveIndex: Sendable {
+    private let bucket: Bucket
+    private let contents: IndexContents
+    private let freshness = SharedRounds()
+    private let feed: FeedTask
+
+    init(_ bucket: Bucket, limit: Int) {
+        self.bucket = bucket
+        contents = IndexContents(bucket, limit: limit)
+        feed = FeedTask()
+    }
+
+    /// Whether it can answer: false where there are more objects than it may hold.
+    var isUsable: Bool {
+        if case .tooLarge = contents.phase { false } else { true }
+    }
+
+    /// What is known of `key` right now, fresh or not.
+    func hint(_ key: ObjectKey) -> StoredMeta? { contents.entry(key) }
+
+    /// Whether a missing entry means a missing object, as far as is known right now.
+    var isLive: Bool {
+        if case .live = contents.phase { true } else { false }
+    }
+
+    /// Takes what was stored by this process.
+    func learn(_ meta: StoredMeta) { contents.learn(meta) }
+
+    /// A page as it is now; see ``refresh()``.
+    func page(_ query: ListQuery) -> ListPage { contents.page(query) }
+
+    /// Returns when the index holds every object whose put was acknowledged before the call.
+    ///
+    /// - Throws: `timeout` or `unavailable` where the server does not answer.
+    func refresh() async throws(StorageError) {
+        start()
+        if !isLive {
+            await contents.wait(for: 0, timeout: bucket.timeout)
+            try check()
+        }
+        let (bucket, contents) = (bucket, contents)
+        try await freshness.join { () async throws(StorageError) in
+            try await Self.catchUp(bucket, contents)
+        }
+    }
+
+    /// Ends the feed; the index ends with it.
+    func stop() async { await feed.cancel() }
+
+    private func check() throws(StorageError) {
+        switch contents.phase {
+        case .live, .tooLarge: return
+        case .ended: throw StorageError(.unavailable, "bucket “\(bucket.name)”: the store is shut down")
+        case .idle, .building:
+            if Task.isCancelled { throw StorageError.cancelled }
+            throw StorageError(
+                .timeout, "bucket “\(bucket.name)”: its index is not complete after \(bucket.timeout); try again")
+        }
+    }
+
+    private static func catchUp(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+        let deadline = ContinuousClock.now + bucket.timeout
+        let next = bucket.format.allMeta
+        while true {
+            guard try await bucket.message(.nextBySubject(next, startSequence: contents.applied + 1)) != nil else {
+                return
+            }
+            // There is something new: the newest of it has to arrive.
+            guard let newest = try await bucket.message(.lastBySubject(next)) else { return }
+            await contents.wait(for: newest.sequence, timeout: .seconds(1))
+            if contents.applied >= newest.sequence { return }
+            if case .tooLarge = contents.phase { return }
+            guard ContinuousClock.now < deadline, !Task.isCancelled else {
+                throw StorageError(.timeout, "bucket “\(bucket.name)”: its index lags behind; try again")
+            }
+        }
+    }
+
+    /// Begins to feed it, the first time.
+    func start() {
+        guard contents.begin() else { return }
+        let (bucket, contents) = (bucket, contents)
+        feed.start { await Self.feed(bucket, contents) }
+    }
+
+    private static func feed(_ bucket: Bucket, _ contents: IndexContents) async {
+        var consumer = bucket.control.orderedConsumer(bucket.format.stream, filter: bucket.format.allMeta)
+        reading: while !Task.isCancelled {
+            do throws(NATSError) {
+                switch try await consumer.next() {
+                case .message(let message): contents.apply(message)
+                case .caughtUp: contents.becomeLive()
+                case .restarted: contents.restart()
+                }
+                if case .tooLarge = contents.phase { break reading }
+            } catch {
+                if error.code == .connectionClosed { break reading }
+                try? await Task.sleep(for: .milliseconds(100))
+            }
+        }
+        await consumer.stop()
+        if case .tooLarge = contents.phase { return }
+        contents.end()
+    }
+}

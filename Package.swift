@@ -35,7 +35,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "Encodings", swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["Encodings", crypto], swiftSettings: strict),
+        .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
         .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),

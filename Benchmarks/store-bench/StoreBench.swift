@@ -15,6 +15,8 @@ struct StoreBench: AsyncParsableCommand {
     @Argument(help: "How many operations at once.") var inFlight: Int
     @Argument(help: "How many operations in all.") var count: Int
 
+    @Flag(help: "Ask the server each time instead of following the bucket.") var withoutIndex = false
+
     func run() async throws {
         var options = NATSOptions()
         options.urls = [url]
@@ -29,13 +31,35 @@ struct StoreBench: AsyncParsableCommand {
         -> @Sendable (Int) async throws -> Void
     {
         if kind == "echo" { return try await echo(control, options) }
+        if kind == "direct" || kind == "publish" || kind == "pair" {
+            let stream = JetStream(control)
+            let payload = [UInt8](repeating: 7, count: size)
+            let name = bucket
+            if kind == "direct" {
+                return { _ in
+                    _ = try await stream.startMessage("OBJ_" + name, .lastBySubject("$O.\(name).C.>"), direct: true)
+                        .payload()
+                }
+            }
+            if kind == "pair" {
+                return { index in
+                    _ = try await stream.publish(
+                        .init("$O.\(name).C.\(index)", payload: payload),
+                        then: { .init("$O.\(name).M.\(index)", payload: payload) }
+                    ).get()
+                }
+            }
+            return { index in _ = try await stream.publish("$O.\(name).C.\(index)", payload: payload) }
+        }
         if kind == "remote-get" {
             let store = RemoteStore(control)
             return { index in try await Self.get(store, index % 1000, size, GetOptions()) }
         }
         let bulk = try await NATSConnection.connect(options)
+        var configuration = BucketConfiguration(name: bucket)
+        if withoutIndex { configuration.index = .none }
         let store = try await JetStreamStore.open(
-            BucketConfiguration(name: bucket), control: control, bulk: bulk, logger: Logger(label: "bench"))
+            configuration, control: control, bulk: bulk, logger: Logger(label: "bench"))
         let payload = [UInt8](repeating: 7, count: size)
         switch kind {
         case "seed": return { try await store.put(Self.key("key", $0), ObjectBody(payload)) }

@@ -4,21 +4,23 @@ package enum Base64URL {
     private static let padding = UInt8(ascii: "=")
 
     package static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.underestimatedCount + 2) / 3 * 4)
-        var (buffer, bits) = (UInt32(0), 0)
-        for byte in bytes {
-            buffer = buffer << 8 | UInt32(byte)
-            bits += 8
-            while bits >= 6 {
-                bits -= 6
-                text.append(alphabet[Int(buffer >> UInt32(bits)) & 63])
+        let bytes = Array(bytes)
+        let count = (bytes.count + 2) / 3 * 4
+        return String(unsafeUninitializedCapacity: count) { text in
+            var position = 0
+            for start in stride(from: 0, to: bytes.count, by: 3) {
+                let rest = bytes.count - start
+                let group =
+                    UInt32(bytes[start]) << 16 | (rest > 1 ? UInt32(bytes[start + 1]) << 8 : 0)
+                    | (rest > 2 ? UInt32(bytes[start + 2]) : 0)
+                text[position] = alphabet[Int(group >> 18)]
+                text[position + 1] = alphabet[Int(group >> 12) & 63]
+                text[position + 2] = rest > 1 ? alphabet[Int(group >> 6) & 63] : padding
+                text[position + 3] = rest > 2 ? alphabet[Int(group) & 63] : padding
+                position += 4
             }
-            buffer &= (1 << UInt32(bits)) - 1
+            return position
         }
-        if bits > 0 { text.append(alphabet[Int(buffer << UInt32(6 - bits)) & 63]) }
-        while text.count % 4 != 0 { text.append(padding) }
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// Decodes, padded or not; nil where `text` is not base64url.

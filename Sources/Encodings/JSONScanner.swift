@@ -106,11 +106,23 @@ package struct JSONScanner {
         switch peek() {
         case UInt8(ascii: "{"): try object { _, scanner throws(Malformed) in try scanner.skip() }
         case UInt8(ascii: "["): try array { scanner throws(Malformed) in try scanner.skip() }
-        case UInt8(ascii: "\""): _ = try string()
+        case UInt8(ascii: "\""): try skipString()
         case UInt8(ascii: "t"), UInt8(ascii: "f"): _ = try boolean()
         case UInt8(ascii: "n"): guard takeWord("null") else { throw Malformed() }
         default: guard Double(try number()) != nil else { throw Malformed() }
         }
+    }
+
+    private mutating func skipString() throws(Malformed) {
+        let start = position
+        position += 1
+        while position < bytes.count, bytes[position] >= 0x20, bytes[position] != UInt8(ascii: "\\") {
+            position += 1
+            if bytes[position - 1] == UInt8(ascii: "\"") { return }
+        }
+        // Escapes are checked as in any other.
+        position = start
+        _ = try string()
     }
 
     private mutating func enter(_ byte: UInt8) throws(Malformed) {

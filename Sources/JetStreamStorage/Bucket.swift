@@ -14,6 +14,8 @@ struct Bucket: Sendable {
     let readsDirect: Bool
     /// Whether a read may be late where that is faster.
     let readsAnyReplica: Bool
+    /// Whether the server's consumers give every message. Those of 2.9 pass over messages while others are replaced.
+    let followsReliably: Bool
     /// How long the bucket keeps a message.
     let maxAge: Duration?
     /// How long the server may take to answer.
@@ -27,10 +29,22 @@ struct Bucket: Sendable {
         return try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
     }
 
+    /// Asks for the newest meta message of `key` and returns at once.
+    func startMeta(_ key: ObjectKey) throws(NATSError) -> PendingMessage {
+        try control.startMessage(format.stream, .lastBySubject(format.meta(of: key)), direct: readsDirect)
+    }
+
     /// One message of the bucket, meta or not.
     func message(_ selector: JetStream.MessageSelector) async throws(StorageError) -> StoredMessage? {
         try await mapped(name) { () async throws(NATSError) in
             try await control.message(format.stream, selector, direct: readsDirect)
+        }
+    }
+
+    /// The sequence of the stream's last message.
+    func lastSequence() async throws(StorageError) -> UInt64 {
+        try await mapped(name) { () async throws(NATSError) in
+            try await control.streamInfo(format.stream).state.lastSequence
         }
     }
 

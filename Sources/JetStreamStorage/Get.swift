@@ -70,8 +70,8 @@ struct Get: Sendable {
             let body = ChunkReader.body(of: meta, range, in: bucket, verify: options.verify)
             return StoredObject(info: info, range: range, body: body)
         }
-        let message = try await mapped(bucket.name) { () async throws(NATSError) in try await chunk.value() }
-        guard let bytes = message?.payload else {
+        let bytes = try await mapped(bucket.name) { () async throws(NATSError) in try await chunk.payload() }
+        guard let bytes else {
             if try await bucket.meta(key)?.sequence != meta.sequence { return nil }
             throw StorageError(.internal, "“\(key)” is damaged: its only chunk is missing")
         }

@@ -31,6 +31,7 @@ final class IndexContents: Sendable {
         var applied: UInt64 = 0
         var waiters: [UInt64: Waiter] = [:]
         var nextWaiter: UInt64 = 0
+        var checked = ContinuousClock.now
 
         mutating func insert(_ meta: StoredMeta) {
             if entries.updateValue(meta, forKey: meta.key) == nil { order.insert(meta.key) }
@@ -106,11 +107,13 @@ final class IndexContents: Sendable {
 
     /// Takes a meta message that the feed gave.
     func apply(_ message: StoredMessage) {
-        guard let key = bucket.format.key(ofMeta: message.subject) else { return }
-        let meta = try? StoredMeta(message, key: key)
+        // Other programs may use names that are no keys.
+        let key = bucket.format.key(ofMeta: message.subject)
+        let meta = key.flatMap { try? StoredMeta(message, key: $0) }
         change { state in
             guard message.sequence > state.applied else { return }
             state.applied = message.sequence
+            guard let key else { return }
             if let known = state.entries[key], known.sequence > message.sequence { return }
             guard let meta, !meta.meta.isDeleted else { return state.remove(key) }
             state.insert(meta)
@@ -146,6 +149,15 @@ final class IndexContents: Sendable {
         change { state in
             state.clear()
             state.phase = .ended
+        }
+    }
+
+    /// True once in each `interval`.
+    func mustCheck(every interval: Duration) -> Bool {
+        state.withLock { state in
+            guard state.checked + interval < .now else { return false }
+            state.checked = .now
+            return true
         }
     }
 

@@ -18,6 +18,8 @@ public final class JetStreamStore: Store {
     let logger: Logger
     let index: LiveIndex?
     let purger: Purger
+    let guess = Guess()
+    let locks = KeyLocks()
 
     private init(_ bucket: Bucket, _ configuration: BucketConfiguration, _ logger: Logger) {
         self.bucket = bucket
@@ -51,6 +53,8 @@ public final class JetStreamStore: Store {
             chunkSize: limits.min() ?? 128 << 10,
             readsDirect: (settings.allowDirect ?? false) && (configuration.readsAnyReplica || !isReplicated),
             readsAnyReplica: configuration.readsAnyReplica,
+            // Servers from 2.10 on echo it, compressed or not.
+            followsReliably: settings.compression != nil,
             maxAge: settings.maxAge.flatMap { $0 > 0 ? .nanoseconds($0) : nil },
             timeout: configuration.timeout)
         return JetStreamStore(bucket, configuration, logger)

@@ -65,32 +65,52 @@ final class LiveIndex: Sendable {
         }
     }
 
-    private static func catchUp(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
-        let deadline = ContinuousClock.now + bucket.timeout
-        let next = bucket.format.allMeta
-        while true {
-            guard try await bucket.message(.nextBySubject(next, startSequence: contents.applied + 1)) != nil else {
-                return
-            }
-            // There is something new: the newest of it has to arrive.
-            guard let newest = try await bucket.message(.lastBySubject(next)) else { return }
-            await contents.wait(for: newest.sequence, timeout: .seconds(1))
-            if contents.applied >= newest.sequence { return }
-            if case .tooLarge = contents.phase { return }
-            guard ContinuousClock.now < deadline, !Task.isCancelled else {
-                throw StorageError(.timeout, "bucket “\(bucket.name)”: its index lags behind; try again")
-            }
-        }
-    }
-
     /// Begins to feed it, the first time.
     func start() {
         guard contents.begin() else { return }
         let (bucket, contents) = (bucket, contents)
-        feed.start { await Self.feed(bucket, contents) }
+        feed.start {
+            if bucket.followsReliably {
+                await Self.follow(bucket, contents)
+            } else {
+                await Self.fill(bucket, contents)
+            }
+        }
     }
 
-    private static func feed(_ bucket: Bucket, _ contents: IndexContents) async {
+    /// Asks what is new behind what was applied; mostly nothing is. What came after the call is not waited for.
+    private static func catchUp(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+        guard let newer = try await bucket.metaMessage(from: contents.applied + 1) else {
+            return try await fetchAnewIfRemade(bucket, contents)
+        }
+        // Not the newest meta message: that is a search through all subjects for some servers.
+        let last = try await bucket.lastSequence()
+        if bucket.followsReliably {
+            try await waitForFeed(newer.sequence, last, bucket, contents)
+        } else {
+            try await fetch(newer, last, bucket, contents)
+        }
+    }
+
+    // MARK: Servers whose consumers can be relied on
+
+    private static func waitForFeed(
+        _ newer: UInt64, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
+    ) async throws(StorageError) {
+        let deadline = ContinuousClock.now + bucket.timeout
+        var newer = newer
+        while newer <= last {
+            await contents.wait(for: newer, timeout: .seconds(1))
+            if case .tooLarge = contents.phase { return }
+            guard ContinuousClock.now < deadline, !Task.isCancelled else {
+                throw StorageError(.timeout, "bucket “\(bucket.name)”: its index lags behind; try again")
+            }
+            guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return }
+            newer = next.sequence
+        }
+    }
+
+    private static func follow(_ bucket: Bucket, _ contents: IndexContents) async {
         var consumer = bucket.control.orderedConsumer(bucket.format.stream, filter: bucket.format.allMeta)
         reading: while !Task.isCancelled {
             do throws(NATSError) {
@@ -107,6 +127,52 @@ final class LiveIndex: Sendable {
         }
         await consumer.stop()
         if case .tooLarge = contents.phase { return }
+        contents.end()
+    }
+
+    // MARK: Older servers: what is new is fetched when somebody asks
+
+    /// So many are fetched one behind the other, before many are at once.
+    private static let few = 16
+
+    private static func fetch(
+        _ newer: StoredMessage, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
+    ) async throws(StorageError) {
+        var newer = newer
+        for _ in 0..<few {
+            contents.apply(newer)
+            guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return }
+            newer = next
+            if newer.sequence > last { return }
+        }
+        try await fetchAll(bucket, contents)
+    }
+
+    private static func fetchAll(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+        var messages: [StoredMessage] = []
+        try await bucket.forEachMeta(from: contents.applied + 1) { messages.append($0) }
+        for message in messages.sorted(by: { $0.sequence < $1.sequence }) { contents.apply(message) }
+    }
+
+    /// A bucket that was deleted and made again has lower sequences; a consumer would tell.
+    private static func fetchAnewIfRemade(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+        guard !bucket.followsReliably, contents.mustCheck(every: .seconds(1)) else { return }
+        guard try await bucket.lastSequence() < contents.applied else { return }
+        contents.restart()
+        try await fetchAll(bucket, contents)
+        contents.becomeLive()
+    }
+
+    private static func fill(_ bucket: Bucket, _ contents: IndexContents) async {
+        while !Task.isCancelled {
+            do throws(StorageError) {
+                try await fetchAll(bucket, contents)
+                return contents.becomeLive()
+            } catch {
+                if (error.cause as? NATSError)?.code == .connectionClosed { break }
+                try? await Task.sleep(for: .milliseconds(100))
+            }
+        }
         contents.end()
     }
 }

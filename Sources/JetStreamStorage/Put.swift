@@ -10,6 +10,8 @@ struct Put: Sendable {
     let bucket: Bucket
     let index: LiveIndex?
     let purger: Purger
+    let guess: Guess
+    let locks: KeyLocks
     let key: ObjectKey
     let options: PutOptions
     private let nuid = NUID.next()
@@ -20,42 +22,31 @@ struct Put: Sendable {
         bucket = store.bucket
         index = store.index
         purger = store.purger
+        guess = store.guess
+        locks = store.locks
         self.key = key
         self.options = options
     }
 
     func run(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
-        // Before any chunk: a put that can't succeed costs one read at most.
-        let predecessor = try await predecessor()
-        if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize {
-            return try await small(bytes, body, replacing: predecessor)
-        }
+        if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize { return try await small(bytes, body) }
+        // Before any chunk: a put that can't succeed costs one read.
+        let predecessor = try admitted(try await bucket.meta(key))
         let window = bucket.bulk.publishWindow(limit: Self.window)
         let meta: ObjectMeta
         do throws(StorageError) {
             meta = try await store(body, window)
             if Task.isCancelled { throw StorageError.cancelled }
         } catch {
-            await giveUp(window)
+            await window.abort()
+            await purger.discard(nuid)
             throw error
         }
-        do throws(StorageError) {
-            return try await commit(meta, replacing: predecessor, nil)
-        } catch {
-            if !isUndecided(error) { await giveUp(nil) }
-            throw error
-        }
+        return try await commit(meta, replacing: predecessor, nil)
     }
 
-    /// The meta message to replace, after the precondition was checked against it. Where it turns out not to be the
-    /// newest, the server says so in the end.
-    private func predecessor() async throws(StorageError) -> StoredMeta? {
-        if let index {
-            index.start()
-            let (isLive, known) = (index.isLive, index.hint(key))
-            if isLive, options.precondition.holds(for: known.liveVersion) { return known }
-        }
-        let current = try await bucket.meta(key)
+    /// `current`, where the precondition holds for it.
+    private func admitted(_ current: StoredMeta?) throws(StorageError) -> StoredMeta? {
         // With an id the same put may have happened already: the server knows when the meta message reaches it.
         guard options.precondition.holds(for: current.liveVersion) || options.messageID != nil else {
             throw .preconditionFailed(key: key, options.precondition, current: current.liveVersion)
@@ -65,23 +56,84 @@ struct Put: Sendable {
 
     // MARK: Small objects
 
-    /// A chunk at most: the meta message is known beforehand, and follows the chunk's acknowledgement at once.
-    private func small(
-        _ bytes: [UInt8], _ body: ObjectBody, replacing predecessor: StoredMeta?
-    ) async throws(StorageError) -> ObjectInfo {
-        let digest = Digest(of: bytes)
-        try body.check(digest, options.expectedDigest)
-        let meta = meta(size: bytes.count, chunks: bytes.isEmpty ? 0 : 1, digest)
-        guard !bytes.isEmpty else { return try await commit(meta, replacing: predecessor, nil) }
-        let chunk = JetStream.Publication(bucket.format.chunks(of: nuid), payload: bytes)
-        let message = message(meta, replacing: predecessor)
-        do throws(StorageError) {
-            let outcome = try await mapped(bucket.name) { () async throws(NATSError) in
-                try await bucket.control.publish(chunk, then: message)
-            }
-            return try await commit(meta, replacing: predecessor, outcome)
+    /// What a small put takes for the meta message to replace, so that it needs no trip to find out. Where it is wrong,
+    /// the server refuses the commit, and the put looks.
+    private enum Predecessor {
+        case known(StoredMeta?)
+        /// Asked for, on its way.
+        case pending(PendingMessage)
+        /// Others of this process are about to replace it.
+        case contended
+    }
+
+    private func predecessor() throws(StorageError) -> Predecessor {
+        if locks.isHeld(key) { return .contended }
+        if let index, index.isLive {
+            let known = index.hint(key)
+            if options.precondition.holds(for: known.liveVersion) { return .known(known) }
+        } else if options.precondition == .absent || options.precondition == .none && guess.isAbsent {
+            return .known(nil)
+        }
+        do throws(NATSError) {
+            return .pending(try bucket.startMeta(key))
         } catch {
-            if !isUndecided(error) { await giveUp(nil) }
+            throw StorageError(error, bucket: bucket.name)
+        }
+    }
+
+    private func small(_ bytes: [UInt8], _ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
+        // Where the caller knows the digest, it is looked at first; otherwise while the chunk is on its way.
+        if options.expectedDigest != nil || body.trailingDigest != nil {
+            try body.check(Digest(of: bytes), options.expectedDigest)
+        }
+        let chunk = JetStream.Publication(bucket.format.chunks(of: nuid), payload: bytes)
+        switch try predecessor() {
+        case .contended:
+            try await withChunk { () async throws(NATSError) in
+                if !bytes.isEmpty { _ = try await bucket.control.publish(chunk.subject, payload: chunk.payload) }
+            }
+            return try await commitInTurn(meta(of: bytes))
+        case .known(let predecessor):
+            guard !bytes.isEmpty else { return try await commit(meta(of: bytes), replacing: predecessor, nil) }
+            var meta: ObjectMeta?
+            let outcome = try await withChunk { () async throws(NATSError) in
+                try await bucket.control.publish(chunk) {
+                    let made = self.meta(of: bytes)
+                    meta = made
+                    return message(made, replacing: predecessor)
+                }
+            }
+            return try await commit(meta ?? self.meta(of: bytes), replacing: predecessor, outcome)
+        case .pending(let pending):
+            let predecessor = try await withChunk { () async throws(NATSError) in
+                if !bytes.isEmpty { _ = try await bucket.control.publish(chunk.subject, payload: chunk.payload) }
+                return try await pending.value()
+            }
+            return try await commit(meta(of: bytes), replacing: admittedOrDiscarded(predecessor), nil)
+        }
+    }
+
+    private func meta(of bytes: [UInt8]) -> ObjectMeta {
+        meta(size: bytes.count, chunks: bytes.isEmpty ? 0 : 1, Digest(of: bytes))
+    }
+
+    /// Runs what stores the chunk; where it throws, the chunk goes.
+    private func withChunk<Value>(_ store: () async throws(NATSError) -> Value) async throws(StorageError) -> Value {
+        do throws(NATSError) {
+            return try await store()
+        } catch {
+            await purger.discard(nuid)
+            throw StorageError(error, bucket: bucket.name)
+        }
+    }
+
+    private func admittedOrDiscarded(_ message: StoredMessage?) async throws(StorageError) -> StoredMeta? {
+        do throws(StorageError) {
+            let current = try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
+            guess.saw(absent: current == nil)
+            return try admitted(current)
+        } catch {
+            await purger.discard(nuid)
             throw error
         }
     }
@@ -127,28 +179,64 @@ struct Put: Sendable {
 
     /// Publishes the meta message until it is stored or must not be; `outcome` is what became of a first attempt.
     private func commit(
-        _ meta: ObjectMeta, replacing first: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
+        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
     ) async throws(StorageError) -> ObjectInfo {
-        var predecessor = first
-        var outcome = outcome
-        while true {
-            let ack = try await settled(meta, replacing: predecessor, outcome)
-            outcome = nil
-            if let ack {
-                if ack.duplicate {
-                    await purger.discard(nuid)
-                    return try await earlier(ack.sequence)
-                }
-                if let old = predecessor?.meta, old.nuid != nuid, old.chunks > 0 { await purger.discard(old.nuid) }
-                let stored = StoredMeta(key: key, sequence: ack.sequence, time: now, meta: meta)
-                index?.learn(stored)
-                return stored.info
+        if let info = try await attempt(meta, replacing: predecessor, outcome) { return info }
+        return try await commitInTurn(meta)
+    }
+
+    /// Another writer was first. Those of this process go one after the other now instead of refusing one another.
+    private func commitInTurn(_ meta: ObjectMeta) async throws(StorageError) -> ObjectInfo {
+        try await locks.withLock(key) { () async throws(StorageError) in
+            // The one before has told the index what it stored.
+            if let index, index.isLive, let known = index.hint(key),
+                options.precondition.holds(for: (known as StoredMeta?).liveVersion),
+                let info = try await attempt(meta, replacing: known, nil)
+            {
+                return info
             }
-            // Another writer was first: whether this put still may, its precondition says.
-            predecessor = try await bucket.meta(key)
-            guard options.precondition.holds(for: predecessor.liveVersion) else {
-                throw .preconditionFailed(key: key, options.precondition, current: predecessor.liveVersion)
+            while true {
+                // Whether this put still may, its precondition says.
+                let current = try await current()
+                guess.saw(absent: current == nil)
+                if let info = try await attempt(meta, replacing: current, nil) { return info }
             }
+        }
+    }
+
+    /// Nil where another writer was first.
+    private func attempt(
+        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
+    ) async throws(StorageError) -> ObjectInfo? {
+        let ack: PublishAck?
+        do throws(StorageError) {
+            ack = try await settled(meta, replacing: predecessor, outcome)
+        } catch {
+            if !isUndecided(error) { await purger.discard(nuid) }
+            throw error
+        }
+        guard let ack else { return nil }
+        if ack.duplicate {
+            await purger.discard(nuid)
+            return try await earlier(ack.sequence)
+        }
+        if let old = predecessor?.meta, old.nuid != nuid, old.chunks > 0 { await purger.discard(old.nuid) }
+        let stored = StoredMeta(key: key, sequence: ack.sequence, time: now, meta: meta)
+        index?.learn(stored)
+        return stored.info
+    }
+
+    /// What is there now, where the put still may replace it.
+    private func current() async throws(StorageError) -> StoredMeta? {
+        do throws(StorageError) {
+            let current = try await bucket.meta(key)
+            guard options.precondition.holds(for: current.liveVersion) else {
+                throw .preconditionFailed(key: key, options.precondition, current: current.liveVersion)
+            }
+            return current
+        } catch {
+            await purger.discard(nuid)
+            throw error
         }
     }
 
@@ -166,7 +254,7 @@ struct Put: Sendable {
             guard isUndecided(error), !Task.isCancelled, let current = try? await bucket.meta(key),
                 current.meta.nuid == nuid
             else { throw error }
-            return PublishAck(stream: bucket.format.stream, sequence: current.sequence)
+            return PublishAck(sequence: current.sequence)
         }
     }
 
@@ -187,12 +275,6 @@ struct Put: Sendable {
             return try await bucket.live(key).info
         }
         return try StoredMeta(message, key: key).info
-    }
-
-    /// Removes what the put stored, when nothing of it is under way any more.
-    private func giveUp(_ window: PublishWindow?) async {
-        await window?.abort()
-        await purger.discard(nuid)
     }
 }
 

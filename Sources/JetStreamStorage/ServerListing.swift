@@ -6,11 +6,7 @@ extension JetStreamStore {
     /// One page without an index: every meta message is read, and the keys that belong to the page are kept.
     func serverPage(_ query: ListQuery) async throws(StorageError) -> ListPage {
         var found = FirstKeys(query, bucket)
-        try await mapped(bucket.name) { () async throws(NATSError) in
-            try await bucket.control.scan(bucket.format.stream, filter: bucket.format.allMeta, startSequence: 1) {
-                found.take($0)
-            }
-        }
+        try await bucket.forEachMeta { found.take($0) }
         return found.page()
     }
 }

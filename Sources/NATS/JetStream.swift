@@ -165,20 +165,29 @@ public struct PendingMessage: Sendable {
 
     /// The message; nil where there is none. For one caller.
     public func value() async throws(NATSError) -> StoredMessage? {
+        guard let answer = try await answer() else { return nil }
+        if isDirect { return try StoredMessage(direct: answer) }
+        do {
+            return try StoredMessage(JetStream.decode(MessageAnswer.self, from: answer, subject).message)
+        } catch {
+            if case .api(_, 10037) = error.code { return nil }
+            throw error
+        }
+    }
+
+    /// The message's bytes alone; nil where there is none. For one caller.
+    public func payload() async throws(NATSError) -> [UInt8]? {
+        isDirect ? try await answer()?.payload : try await value()?.payload
+    }
+
+    private func answer() async throws(NATSError) -> NATSMessage? {
         let reply = try await reply.value()
         switch reply.status {
+        case nil: return reply
         case 404: return nil
         case 503: throw NATSError(.noResponders, "nobody answers “\(subject)”")
         case let status?:
             throw NATSError(.status(status), "“\(subject)”: \(status) \(reply.statusDescription ?? "")")
-        case nil: break
-        }
-        if isDirect { return try StoredMessage(direct: reply) }
-        do {
-            return try StoredMessage(JetStream.decode(MessageAnswer.self, from: reply, subject).message)
-        } catch {
-            if case .api(_, 10037) = error.code { return nil }
-            throw error
         }
     }
 

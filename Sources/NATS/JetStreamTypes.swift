@@ -1,5 +1,3 @@
-public import FoundationEssentials
-
 /// A stream's settings. What this type does not know is tolerated in answers.
 public struct StreamConfiguration: Codable, Sendable, Hashable {
     /// Where messages lie.
@@ -144,14 +142,4 @@ public struct ConsumerInfo: Codable, Sendable {
         case pending = "num_pending"
         case unacknowledged = "num_ack_pending"
     }
-}
-
-/// A message as a stream holds it.
-public struct StoredMessage: Sendable {
-    public var subject: String
-    public var sequence: UInt64
-    /// When it was stored, by the server's clock.
-    public var time: Date
-    public var headers: NATSHeaders
-    public var payload: [UInt8]
 }

@@ -2,14 +2,12 @@ import Encodings
 
 /// That a message is stored.
 public struct PublishAck: Sendable, Hashable {
-    public var stream: String
     public var sequence: UInt64
     /// Whether a message of the same id was stored before; `sequence` is that one's then.
     public var duplicate: Bool
 
     /// An acknowledgement of these parts.
-    public init(stream: String, sequence: UInt64, duplicate: Bool = false) {
-        self.stream = stream
+    public init(sequence: UInt64, duplicate: Bool = false) {
         self.sequence = sequence
         self.duplicate = duplicate
     }
@@ -19,12 +17,11 @@ public struct PublishAck: Sendable, Hashable {
     /// - Throws: `noResponders` where no stream takes the subject, `api` where the stream refuses.
     init(_ reply: NATSMessage, of subject: String) throws(NATSError) {
         if reply.status == 503 { throw NATSError(.noResponders, "no stream takes “\(subject)”") }
-        self.init(stream: "", sequence: 0)
+        self.init(sequence: 0)
         var refusal: Refusal?
         do throws(JSONScanner.Malformed) {
             try JSONScanner.object(reply.payload) { name, scanner throws(JSONScanner.Malformed) in
                 switch name {
-                case "stream": stream = try scanner.string()
                 case "seq": sequence = try scanner.unsigned()
                 case "duplicate": duplicate = try scanner.boolean()
                 case "error": refusal = try Refusal(&scanner)

@@ -17,13 +17,17 @@ struct StoreBench: AsyncParsableCommand {
 
     @Flag(help: "Ask the server each time instead of following the bucket.") var withoutIndex = false
 
+    @Option(help: "The size of the chunks.") var chunkSize: Int?
+
     func run() async throws {
         var options = NATSOptions()
         options.urls = [url]
         let control = try await NATSConnection.connect(options)
         let work = try await work(control, options)
         // Connections, caches and the index warm up.
-        if kind != "fill" && kind != "seed" { for index in 0..<min(50, count) { try await work(index) } }
+        if kind != "fill" && kind != "seed" {
+            for index in 0..<min(size > 1 << 20 ? 1 : 50, count) { try await work(index) }
+        }
         try await measure(work)
     }
 
@@ -58,6 +62,7 @@ struct StoreBench: AsyncParsableCommand {
         let bulk = try await NATSConnection.connect(options)
         var configuration = BucketConfiguration(name: bucket)
         if withoutIndex { configuration.index = .none }
+        if let chunkSize { configuration.chunkSize = chunkSize }
         let store = try await JetStreamStore.open(
             configuration, control: control, bulk: bulk, logger: Logger(label: "bench"))
         let payload = [UInt8](repeating: 7, count: size)

@@ -12,6 +12,8 @@ struct Bucket: Sendable {
     let chunkSize: Int
     /// Whether reads may be answered beside the leader; a single replica is its own leader.
     let readsDirect: Bool
+    /// Whether the stream answers direct gets at all.
+    let allowsDirect: Bool
     /// Whether a read may be late where that is faster.
     let readsAnyReplica: Bool
     /// Whether the server's consumers give every message. Those of 2.9 pass over messages while others are replaced.
@@ -48,17 +50,21 @@ struct Bucket: Sendable {
         }
     }
 
-    /// Asks for the only chunk of a put, and returns at once.
-    func startChunk(of nuid: String) throws(NATSError) -> PendingMessage {
-        try control.startMessage(format.stream, .lastBySubject(format.chunks(of: nuid)), direct: readsDirect)
+    /// Asks for a chunk and returns at once. Any replica may answer: what was written under a NUID never changes.
+    func startChunk(_ selector: JetStream.MessageSelector) throws(NATSError) -> PendingMessage {
+        try bulk.startMessage(format.stream, selector, direct: allowsDirect)
     }
 
-    /// The first chunk of a put at or after a sequence.
-    func chunk(of nuid: String, from sequence: UInt64) async throws(StorageError) -> StoredMessage? {
-        try await mapped(name) { () async throws(NATSError) in
-            try await bulk.message(
-                format.stream, .nextBySubject(format.chunks(of: nuid), startSequence: sequence), direct: readsDirect)
-        }
+    /// Asks for the only chunk of a small object and returns at once.
+    func startOnlyChunk(of nuid: String) throws(NATSError) -> PendingMessage {
+        try control.startMessage(format.stream, .lastBySubject(format.chunks(of: nuid)), direct: allowsDirect)
+    }
+
+    /// The first chunk at or behind `sequence`, where a replica may not have had it yet; nil where there is none.
+    func chunkAtLeader(_ subject: String, from sequence: UInt64) async throws(NATSError) -> StoredMessage? {
+        guard !readsDirect, allowsDirect else { return nil }
+        return try await control.message(
+            format.stream, .nextBySubject(subject, startSequence: sequence), direct: false)
     }
 
     /// Whether the bucket still holds what an index knows: its own expiry, and the bucket's, leave no message behind.

@@ -54,7 +54,7 @@ struct Get: Sendable {
     private func chunk(of meta: StoredMeta) throws(StorageError) -> PendingMessage? {
         guard meta.meta.chunks == 1, meta.meta.link == nil, meta.isLive(at: .now) else { return nil }
         do throws(NATSError) {
-            return try bucket.startChunk(of: meta.meta.nuid)
+            return try bucket.startOnlyChunk(of: meta.meta.nuid)
         } catch {
             throw StorageError(error, bucket: bucket.name)
         }
@@ -70,7 +70,10 @@ struct Get: Sendable {
             let body = ChunkReader.body(of: meta, range, in: bucket, verify: options.verify)
             return StoredObject(info: info, range: range, body: body)
         }
-        let bytes = try await mapped(bucket.name) { () async throws(NATSError) in try await chunk.payload() }
+        let bytes = try await mapped(bucket.name) { () async throws(NATSError) -> [UInt8]? in
+            if let bytes = try await chunk.payload() { return bytes }
+            return try await bucket.chunkAtLeader(bucket.format.chunks(of: meta.meta.nuid), from: 1)?.payload
+        }
         guard let bytes else {
             if try await bucket.meta(key)?.sequence != meta.sequence { return nil }
             throw StorageError(.internal, "“\(key)” is damaged: its only chunk is missing")

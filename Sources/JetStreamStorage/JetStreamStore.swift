@@ -52,7 +52,7 @@ public final class JetStreamStore: Store {
             bulk: JetStream(bulk, domain: configuration.domain, timeout: configuration.timeout),
             chunkSize: limits.min() ?? 128 << 10,
             readsDirect: (settings.allowDirect ?? false) && (configuration.readsAnyReplica || !isReplicated),
-            readsAnyReplica: configuration.readsAnyReplica,
+            allowsDirect: settings.allowDirect ?? false, readsAnyReplica: configuration.readsAnyReplica,
             // Servers from 2.10 on echo it, compressed or not.
             followsReliably: settings.compression != nil,
             maxAge: settings.maxAge.flatMap { $0 > 0 ? .nanoseconds($0) : nil },

@@ -4,8 +4,8 @@ import Storage
 
 /// One put: chunks first, then the meta message, which is the commit.
 struct Put: Sendable {
-    /// More chunks in flight gain nothing, and a flood is refused by the server.
-    private static let window = 64
+    /// The most bytes in flight: more gain nothing, and a flood is refused by the server.
+    private static let inFlight = 8 << 20
 
     let bucket: Bucket
     let index: LiveIndex?
@@ -32,7 +32,7 @@ struct Put: Sendable {
         if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize { return try await small(bytes, body) }
         // Before any chunk: a put that can't succeed costs one read.
         let predecessor = try admitted(try await bucket.meta(key))
-        let window = bucket.bulk.publishWindow(limit: Self.window)
+        let window = bucket.bulk.publishWindow(limit: max(2, Self.inFlight / bucket.chunkSize))
         let meta: ObjectMeta
         do throws(StorageError) {
             meta = try await store(body, window)

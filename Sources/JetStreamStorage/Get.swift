@@ -7,14 +7,17 @@ struct Get: Sendable {
     /// Each fails only where another writer was in between.
     private static let attempts = 100
 
-    let bucket: Bucket
-    let index: LiveIndex?
-    let key: ObjectKey
-    let options: GetOptions
+    private let store: JetStreamStore
+    private let key: ObjectKey
+    private let options: GetOptions
+    /// How many links were followed to come here.
+    private let depth: Int
+    private var bucket: Bucket { store.bucket }
+    private var index: LiveIndex? { store.index }
 
-    init(_ store: JetStreamStore, _ key: ObjectKey, _ options: GetOptions) {
-        bucket = store.bucket
-        index = store.index
+    init(_ store: JetStreamStore, _ key: ObjectKey, _ options: GetOptions, depth: Int = 0) {
+        self.store = store
+        self.depth = depth
         self.key = key
         self.options = options
     }
@@ -61,9 +64,7 @@ struct Get: Sendable {
     }
 
     private func object(_ meta: StoredMeta, _ chunk: PendingMessage?) async throws(StorageError) -> StoredObject? {
-        if meta.meta.link != nil {
-            throw StorageError(.unsupported, "“\(key)” is a link to another object; links are not followed")
-        }
+        if let link = meta.meta.link { return try await store.follow(link, from: key, options, depth: depth) }
         let info = meta.info
         let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
         guard let chunk else {

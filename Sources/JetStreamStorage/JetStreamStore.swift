@@ -18,6 +18,7 @@ public final class JetStreamStore: Store {
     let logger: Logger
     let index: LiveIndex?
     let purger: Purger
+    let domain: String?
     let guess = Guess()
     let locks = KeyLocks()
 
@@ -26,6 +27,7 @@ public final class JetStreamStore: Store {
         self.logger = logger
         index = configuration.index == .live ? LiveIndex(bucket, limit: configuration.maxIndexedObjects) : nil
         purger = Purger(bucket, logger)
+        domain = configuration.domain
     }
 
     /// Opens a bucket, creating it where it is missing and the configuration says so.

@@ -33,6 +33,29 @@ public struct JetStream: Sendable {
         try await call("STREAM.CREATE.\(configuration.name)", configuration)
     }
 
+    /// Changes a stream's settings.
+    public func updateStream(_ configuration: StreamConfiguration) async throws(NATSError) -> StreamInfo {
+        try await call("STREAM.UPDATE.\(configuration.name)", configuration)
+    }
+
+    /// The names of the streams that take `subject`, all pages of them.
+    public func streamNames(subject: String? = nil) async throws(NATSError) -> [String] {
+        struct Query: Encodable {
+            let subject: String?
+            let offset: Int
+        }
+        struct Page: Decodable {
+            let total: Int
+            let streams: [String]?
+        }
+        var names: [String] = []
+        while true {
+            let page: Page = try await call("STREAM.NAMES", Query(subject: subject, offset: names.count))
+            names += page.streams ?? []
+            if page.streams?.isEmpty ?? true || names.count >= page.total { return names }
+        }
+    }
+
     /// The stream's settings and state, with the subjects that match `subjectsFilter`, all pages of them.
     public func streamInfo(_ stream: String, subjectsFilter: String? = nil) async throws(NATSError) -> StreamInfo {
         struct Query: Encodable {
@@ -63,6 +86,14 @@ public struct JetStream: Sendable {
         }
         let answer: Success = try await call("STREAM.PURGE.\(stream)", Query(filter: filter))
         return answer.purged ?? 0
+    }
+
+    /// Removes one message.
+    public func deleteMessage(_ stream: String, sequence: UInt64) async throws(NATSError) {
+        struct Query: Encodable {
+            let seq: UInt64
+        }
+        let _: Success = try await call("STREAM.MSG.DELETE.\(stream)", Query(seq: sequence))
     }
 
     /// Which stored message is meant.

@@ -3,12 +3,27 @@ import FoundationEssentials
 
 /// The SHA-256 of an object's bytes, written `SHA-256=<base64url with padding>`, as ADR-20 does.
 public struct Digest: Sendable, Hashable, LosslessStringConvertible {
+    // In place, not in an array: an info is copied often, and each array would be counted.
+    private let first: UInt64
+    private let second: UInt64
+    private let third: UInt64
+    private let fourth: UInt64
+
     /// The 32 bytes of the hash.
-    public let bytes: [UInt8]
+    public var bytes: [UInt8] {
+        [first, second, third, fourth].flatMap { word in withUnsafeBytes(of: word.bigEndian) { Array($0) } }
+    }
 
     /// The digest that a finished hash computed.
     public init(_ digest: SHA256.Digest) {
-        bytes = Array(digest)
+        self = digest.withUnsafeBytes { Digest(words: $0) }
+    }
+
+    private init(words bytes: UnsafeRawBufferPointer) {
+        func word(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+        }
+        (first, second, third, fourth) = (word(0), word(1), word(2), word(3))
     }
 
     /// The digest of `content`.
@@ -24,7 +39,7 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
         guard let bytes = Self.hexadecimal(text) ?? Base64URL.decode(text), bytes.count == SHA256.byteCount else {
             return nil
         }
-        self.bytes = bytes
+        self = bytes.withUnsafeBytes { Digest(words: $0) }
     }
 
     /// `SHA-256=<base64url with padding>`.

@@ -108,7 +108,11 @@ public struct ListPageBuilder: Sendable {
 
     /// Takes the next info; false when the page is complete and the info was not taken.
     public mutating func add(_ info: ObjectInfo) -> Bool {
-        let key = info.key
+        add(info.key) { info }
+    }
+
+    /// Takes the next key, and asks for its info where details are wanted.
+    package mutating func add(_ key: ObjectKey, info: () -> ObjectInfo?) -> Bool {
         guard query.admits(key) else { return !query.isPast(key) }
         if let startAfter = query.startAfter, !startAfter.utf8Precedes(key.rawValue) { return true }
         let common = query.commonPrefix(of: key)
@@ -121,8 +125,11 @@ public struct ListPageBuilder: Sendable {
         if let common {
             page.prefixes.append(common)
         } else {
+            if query.details {
+                guard let info = info() else { return true }
+                page.objects?.append(info)
+            }
             page.keys.append(key)
-            page.objects?.append(info)
         }
         return true
     }

@@ -55,7 +55,8 @@ struct MemoryEntries {
     /// Changes the info of an entry that is there.
     mutating func setInfo(_ info: ObjectInfo) {
         guard let index = indices[info.key] else { return }
-        slots[index]?.entry.info = info
+        guard let old = slots[index]?.entry else { return }
+        slots[index]?.entry = MemoryContents.Entry(info: info, bytes: old.bytes)
         if tracksUse { markUsed(index) }
     }
 

@@ -81,7 +81,7 @@ extension String {
 
     /// Whether the UTF-8 bytes begin with those of `prefix`.
     package func utf8HasPrefix(_ prefix: String) -> Bool {
-        utf8.starts(with: prefix.utf8)
+        withBytes { bytes in prefix.withBytes { bytes.starts(with: $0) } }
     }
 
     /// Short enough for an error message, whatever a peer sent.

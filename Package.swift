@@ -24,6 +24,8 @@ let package = Package(
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
+        .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -42,6 +44,8 @@ let package = Package(
         .target(
             name: "JetStreamStorage", dependencies: ["Storage", "Encodings", "NATS", logging, crypto, deque],
             swiftSettings: strict),
+        .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
+        .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
@@ -56,7 +60,7 @@ let package = Package(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage",
+                "JetStreamStorage", "StorageConformance",
                 logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
@@ -79,6 +83,16 @@ let package = Package(
         .testTarget(
             name: "StorageClientTests",
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageLayersTests", dependencies: ["StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageConformanceTests",
+            dependencies: [
+                "StorageConformance", "Storage", "StorageLayers", "JetStreamStorage", "StorageService", "StorageClient",
+                "NATS", "TestSupport", logging, lifecycle,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "StorageServiceTests",

@@ -81,7 +81,6 @@ struct Bucket: Sendable {
     /// The meta of the object that `key` names, where `meta` is the newest of it.
     func check(_ meta: StoredMeta?, _ key: ObjectKey, _ ifMatch: Version?) throws(StorageError) -> StoredMeta {
         guard let meta, holds(meta, at: .now) else {
-            if let ifMatch { throw .preconditionFailed(key: key, .matches(ifMatch), current: nil) }
             throw .notFound(key)
         }
         if let ifMatch, ifMatch != meta.version {

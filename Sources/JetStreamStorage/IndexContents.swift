@@ -99,7 +99,7 @@ final class IndexContents: Sendable {
             var builder = ListPageBuilder(query)
             state.order.walk(from: query.lowerBound) { key in
                 guard let entry = state.entries[key], bucket.holds(entry, at: now) else { return .next }
-                return builder.add(key, info: entry.info)
+                return builder.add(key) { entry.info }
             }
             return builder.result
         }

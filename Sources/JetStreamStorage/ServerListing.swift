@@ -37,7 +37,7 @@ private struct FirstKeys {
         entries.keys.forEach { order.insert($0) }
         var builder = ListPageBuilder(query)
         order.walk(from: query.lowerBound) { key in
-            entries[key].map { builder.add(key, info: $0.info) } ?? .next
+            entries[key].map { entry in builder.add(key) { entry.info } } ?? .next
         }
         return builder.result
     }

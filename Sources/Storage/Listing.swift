@@ -93,27 +93,32 @@ public struct ListPage: Sendable, Hashable {
     }
 }
 
-/// Builds one page from keys that come in order.
-package struct ListPageBuilder {
+/// Builds one page from infos that come in order of their keys: what a backend's list answers with.
+public struct ListPageBuilder: Sendable {
     private let query: ListQuery
     private var page: ListPage
     private var last: String?
 
-    package init(_ query: ListQuery) {
+    /// An empty page for `query`.
+    public init(_ query: ListQuery) {
         self.query = query
         page = ListPage(objects: query.details ? [] : nil)
     }
 
     /// The page so far.
-    package var result: ListPage { page }
+    public var result: ListPage { page }
 
-    /// Takes the next key, and says which one is wanted after it; `info` is asked for where details are wanted.
-    package mutating func add(_ key: ObjectKey, info: @autoclosure () -> ObjectInfo) -> SortedKeys.Step {
+    /// Takes the next info; false when the page is complete and the info was not taken.
+    public mutating func add(_ info: ObjectInfo) -> Bool {
+        if case .stop = add(info.key, info: { info }) { false } else { true }
+    }
+
+    /// Takes the next key, and says which one is wanted after it; asks for its info where details are wanted.
+    package mutating func add(_ key: ObjectKey, info: () -> ObjectInfo?) -> SortedKeys.Step {
         guard query.admits(key) else { return query.isPast(key) ? .stop : .next }
         if let startAfter = query.startAfter, !startAfter.utf8Precedes(key.rawValue) { return .next }
         let common = query.commonPrefix(of: key)
-        // An earlier page ended with this very prefix, or inside it.
-        if let common, query.startAfter?.utf8HasPrefix(common) ?? false { return .skip(prefix: common) }
+        if let common, common == page.prefixes.last || startsInside(common) { return .skip(prefix: common) }
         guard page.keys.count + page.prefixes.count < query.limit else {
             page.next = last
             return .stop
@@ -123,8 +128,16 @@ package struct ListPageBuilder {
             page.prefixes.append(common)
             return .skip(prefix: common)
         }
+        if query.details {
+            guard let info = info() else { return .next }
+            page.objects?.append(info)
+        }
         page.keys.append(key)
-        page.objects?.append(info())
         return .next
+    }
+
+    /// Whether an earlier page ended with this very prefix, or inside it.
+    private func startsInside(_ common: String) -> Bool {
+        query.startAfter?.utf8HasPrefix(common) ?? false
     }
 }

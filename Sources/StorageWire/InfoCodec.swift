@@ -42,7 +42,7 @@ package struct WireInfo: Codable, Sendable {
 package enum ObjectHeaders {
     package static func encode(_ info: ObjectInfo, range: Range<Int>?) -> WireHeaders {
         var headers: WireHeaders = [
-            (WireHeader.key, info.key.rawValue), (WireHeader.size, String(info.size)),
+            RequestCodec.header(for: info.key), (WireHeader.size, String(info.size)),
             (WireHeader.version, info.version.description), (WireHeader.modified, RFC3339.format(info.modified)),
         ]
         if let digest = info.digest { headers.append((WireHeader.digest, digest.description)) }
@@ -99,7 +99,7 @@ package enum ObjectHeaders {
 
     /// The info that a get's reply carries.
     package static func info(in headers: WireHeaders) throws(StorageError) -> ObjectInfo {
-        guard let key = headers.first(WireHeader.key).flatMap({ ObjectKey($0) }),
+        guard let key = try RequestCodec.key(in: headers),
             let size = headers.first(WireHeader.size).flatMap({ Int($0) }), size >= 0,
             let version = headers.first(WireHeader.version),
             let modified = headers.first(WireHeader.modified).flatMap(RFC3339.parse)

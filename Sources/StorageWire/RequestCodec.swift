@@ -1,3 +1,4 @@
+import Encodings
 import FoundationEssentials
 package import Storage
 
@@ -72,8 +73,27 @@ package enum RequestCodec {
 
     /// The key that a request names, in its header or as its payload.
     package static func key(in headers: WireHeaders, payload: [UInt8]) throws(StorageError) -> ObjectKey {
-        if let text = headers.first(WireHeader.key) { return try ObjectKey(validating: text) }
+        if let key = try key(in: headers) { return key }
         return try ObjectKey(validating: payload)
+    }
+
+    /// The key that headers name, if they do.
+    package static func key(in headers: WireHeaders) throws(StorageError) -> ObjectKey? {
+        if let text = headers.first(WireHeader.key) { return try ObjectKey(validating: text) }
+        guard let text = headers.first(WireHeader.encodedKey) else { return nil }
+        guard let bytes = Base64URL.decode(text) else {
+            throw StorageError(.invalid, "\(WireHeader.encodedKey) “\(text.abbreviated)” is not base64url")
+        }
+        return try ObjectKey(validating: bytes)
+    }
+
+    /// The header that names `key`.
+    package static func header(for key: ObjectKey) -> (name: String, value: String) {
+        let space = UInt8(ascii: " ")
+        guard key.rawValue.utf8.first == space || key.rawValue.utf8.last == space else {
+            return (WireHeader.key, key.rawValue)
+        }
+        return (WireHeader.encodedKey, Base64URL.encode(Array(key.rawValue.utf8)))
     }
 }
 

@@ -1,6 +1,8 @@
 /// The headers of the wire contract; names and values are case-sensitive.
 package enum WireHeader {
     package static let key = "Storage-Key"
+    /// The key in base64url, in place of `Storage-Key`: where white space around it would be dropped.
+    package static let encodedKey = "Storage-Key-Base64"
     package static let ifNoneMatch = "Storage-If-None-Match"
     package static let ifMatch = "Storage-If-Match"
     package static let range = "Storage-Range"

@@ -40,6 +40,9 @@ let package = Package(
         .target(name: "NATS", dependencies: ["CNATS", logging, deque, crypto], swiftSettings: strict),
         .target(
             name: "JetStreamStorage", dependencies: ["Storage", "NATS", logging, crypto], swiftSettings: strict),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),
         .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
@@ -77,6 +80,8 @@ let package = Package(
             name: "StorageServiceTests",
             dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
             swiftSettings: strict),
+        .testTarget(
+            name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

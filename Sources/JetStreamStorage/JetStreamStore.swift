@@ -73,6 +73,7 @@ public final class JetStreamStore: Store {
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
+            try options.validate()
             return try await Put(bucket: bucket, key: key, options: options).run(body)
         } catch {
             throw error.during(.put, key: key)

@@ -85,11 +85,12 @@ public final class NATSConnection: Sendable {
         return limit > 0 ? Int(limit) : 1 << 20
     }
 
-    /// The URL of the current server.
+    /// The URL of the current server, without user and password.
     public var connectedURL: String? {
         var buffer = [CChar](repeating: 0, count: 512)
         guard natsConnection_GetConnectedUrl(handle.pointer, &buffer, buffer.count) == NATS_OK else { return nil }
-        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return Self.withoutCredentials(
+            String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
     /// How many requests wait for a reply.

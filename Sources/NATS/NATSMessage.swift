@@ -1,10 +1,11 @@
 import CNATS
-import Glibc
 
 /// Message headers: in order, repeatable, with case-sensitive names.
 public struct NATSHeaders: Sendable, ExpressibleByDictionaryLiteral {
     /// Name and value of each, in order.
     public private(set) var fields: [(name: String, value: String)] = []
+    /// Whether a received message held lines that are no headers, or not UTF-8: they are left out.
+    public internal(set) var isMalformed = false
 
     /// No headers.
     public init() {}
@@ -83,41 +84,17 @@ public struct NATSMessage: Sendable {
         self.payload = payload
     }
 
-    /// Copies a library's message. Called in its callback only: header reads parse lazily and are not thread-safe.
+    /// Copies a library's message; called in its callback.
     init(copying message: OpaquePointer) {
         subject = natsMsg_GetSubject(message).map { String(cString: $0) } ?? ""
         reply = natsMsg_GetReply(message).map { String(cString: $0) }
         let length = Int(natsMsg_GetDataLength(message))
         let data = natsMsg_GetData(message).map { UnsafeRawBufferPointer(start: $0, count: max(0, length)) }
         payload = data.map { Array($0) } ?? []
-        headers = NATSHeaders()
-        copyHeaders(of: message)
-    }
-
-    private mutating func copyHeaders(of message: OpaquePointer) {
-        var keys: UnsafeMutablePointer<UnsafePointer<CChar>?>?
-        var count: Int32 = 0
-        guard natsMsgHeader_Keys(message, &keys, &count) == NATS_OK, let keys else { return }
-        defer { free(keys) }
-        for index in 0..<Int(count) {
-            guard let key = keys[index] else { continue }
-            let name = String(cString: key)
-            for value in Self.values(of: message, key) { headers.append(name, value) }
-        }
-        // Data may have a header of this name; a status message has no payload.
-        guard payload.isEmpty, let status = headers.first("Status").flatMap({ Int($0) }) else { return }
-        self.status = status
-        statusDescription = headers.first("Description")
-        headers.remove("Status")
-        headers.remove("Description")
-    }
-
-    private static func values(of message: OpaquePointer, _ key: UnsafePointer<CChar>) -> [String] {
-        var values: UnsafeMutablePointer<UnsafePointer<CChar>?>?
-        var count: Int32 = 0
-        guard natsMsgHeader_Values(message, key, &values, &count) == NATS_OK, let values else { return [] }
-        defer { free(values) }
-        return (0..<Int(count)).compactMap { values[$0].map { String(cString: $0) } }
+        let block = HeaderBlock.of(message)
+        headers = block?.headers ?? [:]
+        status = block?.status
+        statusDescription = block?.statusDescription
     }
 }
 

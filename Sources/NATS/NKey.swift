@@ -26,9 +26,13 @@ package enum NKey {
             let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes[2..<34])
         else { return nil }
         let userPrefix: UInt8 = 20 << 3
-        let payload = [userPrefix] + Array(key.publicKey.rawRepresentation)
-        let sum = checksum(payload[...])
-        return Base32.encode(payload + [UInt8(sum & 0xff), UInt8(sum >> 8)])
+        return text([userPrefix] + Array(key.publicKey.rawRepresentation))
+    }
+
+    /// A key or seed as text: its prefix and bytes with a checksum behind them.
+    package static func text(_ bytes: [UInt8]) -> String {
+        let sum = checksum(bytes[...])
+        return Base32.encode(bytes + [UInt8(sum & 0xff), UInt8(sum >> 8)])
     }
 
     /// CRC-16/XMODEM.

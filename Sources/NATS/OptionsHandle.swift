@@ -59,9 +59,12 @@ final class OptionsHandle {
     private func setTLS(_ tls: NATSOptions.TLS) throws(NATSError) {
         try check(natsOptions_SetSecure(pointer, true), "TLS")
         if let ca = tls.ca { try check(natsOptions_LoadCATrustedCertificates(pointer, ca), "CA file \(ca)") }
-        if let certificate = tls.certificate, let key = tls.key {
+        switch (tls.certificate, tls.key) {
+        case (nil, nil): break
+        case (let certificate?, let key?):
             try check(
                 natsOptions_LoadCertificatesChain(pointer, certificate, key), "certificate \(certificate), key \(key)")
+        default: throw NATSError(.invalidArgument, "a client certificate needs its key, and a key its certificate")
         }
         if tls.skipVerification {
             try check(natsOptions_SkipServerVerification(pointer, true), "skipping verification")

@@ -19,23 +19,10 @@ extension StoredMessage {
         else { throw NATSError(.protocolViolation, "a stored message of “\(message.subject)” can't be decoded") }
         self.init(
             subject: message.subject, sequence: message.seq, time: time,
-            headers: NATSHeaders(block: headers), payload: Array(payload))
+            headers: headers.withUnsafeBytes { HeaderBlock($0)?.headers } ?? [:], payload: Array(payload))
     }
 
     static func parseTime(_ text: String) -> Date? {
         try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(text)
-    }
-}
-
-extension NATSHeaders {
-    /// Parses the block `NATS/1.0\r\nName: value\r\n…`, as a stream keeps it; lines that make no sense are passed over.
-    init(block: Data) {
-        self.init()
-        let lines = String(decoding: block, as: UTF8.self).split(separator: "\r\n").dropFirst()
-        for line in lines {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            let value = line[line.index(after: colon)...].drop { $0 == " " }
-            append(String(line[..<colon]), String(value))
-        }
     }
 }

@@ -1,16 +1,18 @@
 import Crypto
 
-/// Reads a body in chunks of one size, whatever sizes it comes in, hashing and counting what passes.
-package struct BodyReader {
+/// Reads a body in chunks of one size, whatever sizes it comes in, hashing and counting what passes: what a backend's
+/// put reads with, so that sizes and digests are checked in one way everywhere.
+public struct BodyReader {
     private var iterator: ObjectBody.AsyncIterator
     private let body: ObjectBody
     private var pending: ArraySlice<UInt8> = []
     private var ended = false
     private var hash = SHA256()
     /// How many bytes have been read.
-    package private(set) var count = 0
+    public private(set) var count = 0
 
-    package init(_ body: ObjectBody) {
+    /// Reads `body`, from its beginning.
+    public init(_ body: ObjectBody) {
         self.body = body
         iterator = body.makeAsyncIterator()
     }
@@ -18,7 +20,7 @@ package struct BodyReader {
     /// The next `size` bytes, fewer only at the end; nil after that.
     ///
     /// - Throws: what the stream throws.
-    package mutating func next(_ size: Int) async throws(StorageError) -> [UInt8]? {
+    public mutating func next(_ size: Int) async throws(StorageError) -> [UInt8]? {
         var gathered: [UInt8] = []
         while gathered.count < size, try await fill() {
             if gathered.isEmpty && pending.count <= size && pending.startIndex == 0 {
@@ -52,7 +54,7 @@ package struct BodyReader {
     ///
     /// - Throws: `invalid` where the stream's length is not the one it announced, `digestMismatch` where the bytes
     ///   are not what `expected`, or the sender, said they were.
-    package func finish(expected: Digest?) throws(StorageError) -> Digest {
+    public func finish(expected: Digest?) throws(StorageError) -> Digest {
         if let size = body.size, size != count {
             throw StorageError(.invalid, "the body ended after \(count) bytes, but \(size) were announced")
         }

@@ -91,22 +91,23 @@ public struct ListPage: Sendable, Hashable {
     }
 }
 
-/// Builds one page from infos that come in order of their keys.
-package struct ListPageBuilder {
+/// Builds one page from infos that come in order of their keys: what a backend's list answers with.
+public struct ListPageBuilder: Sendable {
     private let query: ListQuery
     private var page: ListPage
     private var last: String?
 
-    package init(_ query: ListQuery) {
+    /// An empty page for `query`.
+    public init(_ query: ListQuery) {
         self.query = query
         page = ListPage(objects: query.details ? [] : nil)
     }
 
     /// The page so far.
-    package var result: ListPage { page }
+    public var result: ListPage { page }
 
     /// Takes the next info; false when the page is complete and the info was not taken.
-    package mutating func add(_ info: ObjectInfo) -> Bool {
+    public mutating func add(_ info: ObjectInfo) -> Bool {
         let key = info.key
         guard query.admits(key) else { return !query.isPast(key) }
         if let startAfter = query.startAfter, !startAfter.utf8Precedes(key.rawValue) { return true }

@@ -16,31 +16,167 @@ struct MemoryContents {
         let now: Date
     }
 
-    private var entries: [ObjectKey: Entry] = [:]
+    private struct Expiry: Comparable {
+        let time: Date
+        let key: ObjectKey
+
+        static func < (left: Expiry, right: Expiry) -> Bool {
+            left.time == right.time ? left.key < right.key : left.time < right.time
+        }
+    }
+
+    /// How many expired objects one put drops: more than it can add, and never a long pause.
+    private static let droppedByPut = 16
+
+    private let limits: MemoryStore.Limits
+    private var entries: MemoryEntries
     private var order = SortedKeys()
-    private var byteCount = 0
+    private var expiries = SortedBlocks<Expiry>()
+    private var counters = MemoryStore.Statistics()
     private var lastVersion = 0
     private var recentIDs = RecentIDs()
+    private var isShutDown = false
 
-    mutating func put(_ draft: Draft, _ limits: MemoryStore.Limits) throws(StorageError) -> ObjectInfo {
-        if let id = draft.options.messageID, let first = recentIDs.info(of: id, now: draft.now) { return first }
+    init(_ limits: MemoryStore.Limits) {
+        self.limits = limits
+        entries = MemoryEntries(tracksUse: limits.whenFull == .evictLeastRecentlyUsed && limits.isBounded)
+    }
+
+    // MARK: Changes
+
+    /// The info of what was stored, and of what had to go for it.
+    mutating func put(_ draft: Draft) throws(StorageError) -> (info: ObjectInfo, evicted: [ObjectInfo]) {
+        try checkOpen()
+        if let id = draft.options.messageID, let first = recentIDs.info(of: id, now: draft.now) { return (first, []) }
+        dropExpired(before: draft.now, atMost: Self.droppedByPut)
         let current = live(draft.key, now: draft.now)
         let precondition = draft.options.precondition
-        guard precondition.holds(for: current?.info.version) else {
-            throw .preconditionFailed(key: draft.key, precondition, current: current?.info.version)
+        guard precondition.holds(for: current?.version) else {
+            throw .preconditionFailed(key: draft.key, precondition, current: current?.version)
         }
-        let replaced = entries[draft.key]
-        guard byteCount - (replaced?.bytes.count ?? 0) + draft.bytes.count <= limits.maxBytes,
-            replaced != nil || entries.count < limits.maxEntries
-        else {
-            throw StorageError(.unavailable, "the memory store is full; delete something or raise its limits")
-        }
+        let evicted = try makeRoom(for: draft)
         let info = info(of: draft)
-        entries[draft.key] = Entry(info: info, bytes: draft.bytes)
-        if replaced == nil { order.insert(draft.key) }
-        byteCount += draft.bytes.count - (replaced?.bytes.count ?? 0)
+        store(Entry(info: info, bytes: draft.bytes))
+        counters.puts += 1
         if let id = draft.options.messageID { recentIDs.record(id, info, now: draft.now) }
+        return (info, evicted)
+    }
+
+    mutating func delete(_ key: ObjectKey, _ precondition: Precondition, now: Date) throws(StorageError) -> Bool {
+        try checkOpen()
+        if precondition == .absent {
+            throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
+        }
+        let current = live(key, now: now)
+        guard precondition.holds(for: current?.version) else {
+            throw .preconditionFailed(key: key, precondition, current: current?.version)
+        }
+        remove(key)
+        if current != nil { counters.deletes += 1 }
+        return current != nil
+    }
+
+    mutating func setAttributes(
+        _ key: ObjectKey, _ attributes: ObjectAttributes, _ precondition: Precondition, now: Date
+    ) throws(StorageError) -> ObjectInfo {
+        try checkOpen()
+        guard var info = live(key, now: now) else { throw .notFound(key) }
+        guard precondition.holds(for: info.version) else {
+            throw .preconditionFailed(key: key, precondition, current: info.version)
+        }
+        info.attributes = attributes
+        info.version = nextVersion()
+        entries.setInfo(info)
         return info
+    }
+
+    /// Drops everything; all that comes later is `unavailable`.
+    mutating func shutDown() {
+        self = MemoryContents(limits)
+        isShutDown = true
+    }
+
+    // MARK: Reads, which count and mark what was used
+
+    mutating func entry(_ key: ObjectKey, ifMatch: Version?, now: Date) throws(StorageError) -> Entry {
+        try checkOpen()
+        guard let entry = entries.use(key), !entry.info.isExpired(at: now) else {
+            counters.misses += 1
+            throw .notFound(key)
+        }
+        counters.hits += 1
+        if let ifMatch, ifMatch != entry.info.version {
+            throw .preconditionFailed(key: key, .matches(ifMatch), current: entry.info.version)
+        }
+        return entry
+    }
+
+    mutating func page(_ query: ListQuery, now: Date) throws(StorageError) -> ListPage {
+        try checkOpen()
+        dropExpired(before: now, atMost: .max)
+        var builder = ListPageBuilder(query)
+        order.forEach(from: query.lowerBound) { key in entries.info(key).map { builder.add($0) } ?? true }
+        return builder.result
+    }
+
+    mutating func statistics(now: Date) -> MemoryStore.Statistics {
+        dropExpired(before: now, atMost: .max)
+        var statistics = counters
+        statistics.entries = entries.count
+        statistics.bytes = entries.byteCount
+        return statistics
+    }
+
+    // MARK: Steps
+
+    private func checkOpen() throws(StorageError) {
+        if isShutDown { throw StorageError(.unavailable, "the memory store is shut down") }
+    }
+
+    private func live(_ key: ObjectKey, now: Date) -> ObjectInfo? {
+        entries.info(key).flatMap { $0.isExpired(at: now) ? nil : $0 }
+    }
+
+    /// Drops what has expired and, where that is not enough, evicts what was used longest ago.
+    private mutating func makeRoom(for draft: Draft) throws(StorageError) -> [ObjectInfo] {
+        let replaced = entries.info(draft.key)
+        let entriesNeeded = replaced == nil ? 1 : 0
+        let bytesNeeded = draft.bytes.count - (replaced?.size ?? 0)
+        var evicted: [ObjectInfo] = []
+        if !hasRoom(entriesNeeded, bytesNeeded) { dropExpired(before: draft.now, atMost: .max, except: draft.key) }
+        while !hasRoom(entriesNeeded, bytesNeeded) {
+            guard limits.whenFull == .evictLeastRecentlyUsed, let oldest = entries.leastRecentlyUsed(except: draft.key)
+            else { throw StorageError(.unavailable, "the memory store is full; delete something or raise its limits") }
+            remove(oldest.key)
+            counters.evictions += 1
+            evicted.append(oldest)
+        }
+        return evicted
+    }
+
+    private func hasRoom(_ entriesNeeded: Int, _ bytesNeeded: Int) -> Bool {
+        entries.count + entriesNeeded <= limits.maxEntries && entries.byteCount + bytesNeeded <= limits.maxBytes
+    }
+
+    private mutating func dropExpired(before now: Date, atMost count: Int, except kept: ObjectKey? = nil) {
+        var left = count
+        while left > 0, let first = expiries.first(where: { $0.key != kept }), first.time <= now {
+            remove(first.key)
+            left -= 1
+        }
+    }
+
+    private mutating func store(_ entry: Entry) {
+        let key = entry.info.key
+        if let old = entries.info(key) { old.expires.map { expiries.remove(Expiry(time: $0, key: key)) } }
+        if let time = entry.info.expires { expiries.insert(Expiry(time: time, key: key)) }
+        if entries.set(entry) { order.insert(key) }
+    }
+
+    private mutating func remove(_ key: ObjectKey) {
+        guard let removed = entries.remove(key) else { return }
+        order.remove(key)
+        if let time = removed.expires { expiries.remove(Expiry(time: time, key: key)) }
     }
 
     private mutating func info(of draft: Draft) -> ObjectInfo {
@@ -53,89 +189,5 @@ struct MemoryContents {
     private mutating func nextVersion() -> Version {
         lastVersion += 1
         return Version(String(lastVersion))
-    }
-
-    func entry(_ key: ObjectKey, ifMatch: Version?, now: Date) throws(StorageError) -> Entry {
-        guard let entry = live(key, now: now) else { throw .notFound(key) }
-        if let ifMatch, ifMatch != entry.info.version {
-            throw .preconditionFailed(key: key, .matches(ifMatch), current: entry.info.version)
-        }
-        return entry
-    }
-
-    mutating func delete(_ key: ObjectKey, _ precondition: Precondition, now: Date) throws(StorageError) -> Bool {
-        if precondition == .absent {
-            throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
-        }
-        let current = live(key, now: now)
-        guard precondition.holds(for: current?.info.version) else {
-            throw .preconditionFailed(key: key, precondition, current: current?.info.version)
-        }
-        if let removed = entries.removeValue(forKey: key) {
-            order.remove(key)
-            byteCount -= removed.bytes.count
-        }
-        return current != nil
-    }
-
-    mutating func setAttributes(
-        _ key: ObjectKey, _ attributes: ObjectAttributes, _ precondition: Precondition, now: Date
-    ) throws(StorageError) -> ObjectInfo {
-        guard var entry = live(key, now: now) else { throw .notFound(key) }
-        guard precondition.holds(for: entry.info.version) else {
-            throw .preconditionFailed(key: key, precondition, current: entry.info.version)
-        }
-        entry.info.attributes = attributes
-        entry.info.version = nextVersion()
-        entries[key] = entry
-        return entry.info
-    }
-
-    func page(_ query: ListQuery, now: Date) -> ListPage {
-        var builder = ListPageBuilder(query)
-        order.forEach(from: query.lowerBound) { key in
-            live(key, now: now).map { builder.add($0.info) } ?? true
-        }
-        return builder.result
-    }
-
-    private func live(_ key: ObjectKey, now: Date) -> Entry? {
-        entries[key].flatMap { $0.info.isExpired(at: now) ? nil : $0 }
-    }
-}
-
-/// The ids of recent puts and what they stored, for two minutes and at most 65,536 of them.
-private struct RecentIDs {
-    private static let window: TimeInterval = 120
-    private static let capacity = 65_536
-    private var infos: [String: (info: ObjectInfo, recorded: Date)] = [:]
-    private var queue: [(id: String, recorded: Date)] = []
-    private var head = 0
-
-    func info(of id: String, now: Date) -> ObjectInfo? {
-        infos[id].flatMap { now.timeIntervalSince($0.recorded) <= Self.window ? $0.info : nil }
-    }
-
-    mutating func record(_ id: String, _ info: ObjectInfo, now: Date) {
-        infos[id] = (info, now)
-        queue.append((id, now))
-        while head < queue.count,
-            queue.count - head > Self.capacity || now.timeIntervalSince(queue[head].recorded) > Self.window
-        {
-            let oldest = queue[head]
-            if infos[oldest.id]?.recorded == oldest.recorded { infos[oldest.id] = nil }
-            head += 1
-        }
-        if head > 1024 && head > queue.count / 2 {
-            queue.removeFirst(head)
-            head = 0
-        }
-    }
-}
-
-extension Duration {
-    /// In seconds, fractions included.
-    package var seconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) * 1e-18
     }
 }

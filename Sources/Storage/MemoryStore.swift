@@ -3,30 +3,37 @@ import Synchronization
 
 /// Objects in memory: for tests, caches and small ephemeral data. Gone with the process.
 ///
-/// Every operation is one step under a lock: puts and deletes are linearizable, a listing is a snapshot.
+/// Every operation is one step under a lock: puts and deletes are linearizable, a listing is a snapshot. An expired
+/// object is not found from then on, and its memory is freed by later puts and listings.
 public final class MemoryStore: Store {
-    /// Bounds; a put over them is refused, nothing is evicted.
-    public struct Limits: Sendable {
-        /// The most bytes of all objects together.
-        public var maxBytes: Int
-        /// The most objects.
-        public var maxEntries: Int
-
-        /// Unbounded unless given.
-        public init(maxBytes: Int = .max, maxEntries: Int = .max) {
-            self.maxBytes = maxBytes
-            self.maxEntries = maxEntries
-        }
-    }
+    /// Told of an object that was dropped to make room for another, after that one is visible.
+    public typealias EvictionHandler = @Sendable (ObjectInfo) -> Void
 
     private let limits: Limits
     private let now: @Sendable () -> Date
-    private let contents = Mutex(MemoryContents())
+    private let onEviction: EvictionHandler
+    private let contents: Mutex<MemoryContents>
 
-    /// An empty store; `now` is the clock by which objects expire.
-    public init(limits: Limits = Limits(), now: @escaping @Sendable () -> Date = { Date.now }) {
+    /// An empty store.
+    ///
+    /// - Parameters:
+    ///   - limits: how much it holds; unbounded unless given.
+    ///   - now: the clock by which objects expire.
+    ///   - onEviction: told of each object that was evicted, by the put that took its place.
+    public init(
+        limits: Limits = Limits(), now: @escaping @Sendable () -> Date = { Date.now },
+        onEviction: @escaping EvictionHandler = { _ in }
+    ) {
         self.limits = limits
         self.now = now
+        self.onEviction = onEviction
+        contents = Mutex(MemoryContents(limits))
+    }
+
+    /// What the store holds now, and what it did since it was made.
+    public var statistics: Statistics {
+        let now = now()
+        return contents.withLock { $0.statistics(now: now) }
     }
 
     public var capabilities: Capabilities { [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID] }
@@ -35,6 +42,7 @@ public final class MemoryStore: Store {
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
+            try options.validate()
             var reader = BodyReader(body)
             var bytes: [UInt8] = []
             while let chunk = try await reader.next(1 << 20) {
@@ -43,8 +51,10 @@ public final class MemoryStore: Store {
             }
             let digest = try reader.finish(expected: options.expectedDigest)
             guard !Task.isCancelled else { throw StorageError.cancelled }
-            let entry = MemoryContents.Draft(key: key, bytes: bytes, digest: digest, options: options, now: now())
-            return try contents.withLock { contents throws(StorageError) in try contents.put(entry, limits) }
+            let draft = MemoryContents.Draft(key: key, bytes: bytes, digest: digest, options: options, now: now())
+            let stored = try contents.withLock { contents throws(StorageError) in try contents.put(draft) }
+            stored.evicted.forEach(onEviction)
+            return stored.info
         } catch {
             throw error.during(.put, key: key)
         }
@@ -93,7 +103,11 @@ public final class MemoryStore: Store {
     public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
         try query.validate()
         let now = now()
-        return contents.withLock { $0.page(query, now: now) }
+        do throws(StorageError) {
+            return try contents.withLock { contents throws(StorageError) in try contents.page(query, now: now) }
+        } catch {
+            throw error.during(.list)
+        }
     }
 
     public func setMetadata(
@@ -109,8 +123,8 @@ public final class MemoryStore: Store {
         }
     }
 
-    /// Drops every object.
+    /// Drops every object; later operations throw `unavailable`.
     public func shutdown() async {
-        contents.withLock { $0 = MemoryContents() }
+        contents.withLock { $0.shutDown() }
     }
 }

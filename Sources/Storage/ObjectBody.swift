@@ -1,3 +1,5 @@
+import Synchronization
+
 /// An object's bytes: at hand, or a stream that is pulled chunk by chunk.
 ///
 /// A stream is read once, by one reader. Nothing is produced before it is asked for, so a slow reader holds its
@@ -48,6 +50,21 @@ public struct ObjectBody: Sendable {
     /// The bytes, where they are at hand already.
     package var bytesAtHand: [UInt8]? {
         if case .bytes(let bytes) = source { bytes } else { nil }
+    }
+
+    /// Gives the chunks one after the other: what a layer wraps to change or watch a body. In place of an iterator.
+    package var pull: Pull {
+        switch source {
+        case .stream(let pull): return pull
+        case .bytes(let bytes):
+            let rest = Mutex(bytes)
+            return { () async throws(StorageError) in
+                rest.withLock { rest in
+                    defer { rest = [] }
+                    return rest.isEmpty ? nil : rest
+                }
+            }
+        }
     }
 
     /// Reads everything into memory.

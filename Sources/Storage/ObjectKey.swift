@@ -38,7 +38,7 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
     public var description: String { rawValue }
 
     public static func == (left: ObjectKey, right: ObjectKey) -> Bool {
-        left.rawValue.utf8.elementsEqual(right.rawValue.utf8)
+        left.rawValue.withBytes { left in right.rawValue.withBytes { left.elementsEqual($0) } }
     }
 
     public static func < (left: ObjectKey, right: ObjectKey) -> Bool {
@@ -47,10 +47,7 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
 
     /// Hashes the UTF-8 bytes, as equality compares them.
     public func hash(into hasher: inout Hasher) {
-        let contiguous: Void? = rawValue.utf8.withContiguousStorageIfAvailable {
-            hasher.combine(bytes: UnsafeRawBufferPointer($0))
-        }
-        if contiguous == nil { rawValue.utf8.forEach { hasher.combine($0) } }
+        rawValue.withBytes { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 
     private static func flaw(in text: String) -> String? {
@@ -73,7 +70,13 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
 extension String {
     /// Order by UTF-8 bytes; `<` on strings orders by Unicode equivalence instead.
     package func utf8Precedes(_ other: String) -> Bool {
-        utf8.lexicographicallyPrecedes(other.utf8)
+        withBytes { bytes in other.withBytes { bytes.lexicographicallyPrecedes($0) } }
+    }
+
+    /// Lends the UTF-8 bytes where they lie: several times faster than the view's iterator.
+    fileprivate func withBytes<Value>(_ body: (UnsafeBufferPointer<UInt8>) -> Value) -> Value {
+        if let value = utf8.withContiguousStorageIfAvailable(body) { return value }
+        return Array(utf8).withUnsafeBufferPointer(body)
     }
 
     /// Whether the UTF-8 bytes begin with those of `prefix`.

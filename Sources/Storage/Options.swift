@@ -23,12 +23,15 @@ public struct PutOptions: Sendable {
     public var precondition: Precondition
     /// Content type and encoding, user metadata.
     public var attributes: ObjectAttributes
-    /// How long the object lives; nil: for ever. Positive.
+    /// How long the object lives; nil: for ever. More than nothing and at most ``maximumTimeToLive``.
     public var timeToLive: Duration?
     /// What the bytes must hash to; the put fails with `digestMismatch` otherwise.
     public var expectedDigest: Digest?
     /// Puts of the same id within the store's duplicate window store once: the later ones return the first one's info.
     public var messageID: String?
+
+    /// A hundred years: what is longer is a mistake, and dates stay in range.
+    public static let maximumTimeToLive = Duration.seconds(3_155_760_000)
 
     /// A plain put unless told otherwise.
     public init(
@@ -40,6 +43,12 @@ public struct PutOptions: Sendable {
         self.timeToLive = timeToLive
         self.expectedDigest = expectedDigest
         self.messageID = messageID
+    }
+
+    /// Throws `invalid` for a time to live out of range.
+    public func validate() throws(StorageError) {
+        guard let timeToLive, timeToLive <= .zero || timeToLive > Self.maximumTimeToLive else { return }
+        throw StorageError(.invalid, "a time to live of \(timeToLive) is not more than 0 s and at most 100 years")
     }
 }
 

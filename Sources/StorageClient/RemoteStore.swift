@@ -26,7 +26,7 @@ public final class RemoteStore: Store {
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
-        let headers = [(WireHeader.key, key.rawValue)] + RequestCodec.headers(for: options)
+        let headers = [RequestCodec.header(for: key)] + RequestCodec.headers(for: options)
         if let bytes = body.bytesAtHand, bytes.count <= room {
             let reply = try await ask(.put, headers, bytes)
             return try JSON.decode(WireInfo.self, from: reply.payload, what: "reply").info()
@@ -37,7 +37,7 @@ public final class RemoteStore: Store {
     }
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
-        var headers: WireHeaders = [(WireHeader.key, key.rawValue)]
+        var headers: WireHeaders = [RequestCodec.header(for: key)]
         if let range = options.range { headers.append((WireHeader.range, range.description)) }
         if let version = options.ifMatch { headers.append((WireHeader.ifMatch, version.description)) }
         do throws(StorageError) {
@@ -54,14 +54,14 @@ public final class RemoteStore: Store {
     }
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        var headers: WireHeaders = [(WireHeader.key, key.rawValue)]
+        var headers: WireHeaders = [RequestCodec.header(for: key)]
         if let version = options.ifMatch { headers.append((WireHeader.ifMatch, version.description)) }
         let reply = try await ask(.info, headers, [])
         return try JSON.decode(WireInfo.self, from: reply.payload, what: "reply").info()
     }
 
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
-        let headers = [(WireHeader.key, key.rawValue)] + RequestCodec.headers(for: options.precondition)
+        let headers = [RequestCodec.header(for: key)] + RequestCodec.headers(for: options.precondition)
         let reply = try await ask(.delete, headers, [])
         return try JSON.decode(WireDeleted.self, from: reply.payload, what: "reply").deleted
     }

@@ -19,10 +19,16 @@ struct UploadSender {
             let reply = try await store.ask(upload.part_subject, headers, [])
             return try JSON.decode(WireInfo.self, from: reply.payload, what: "reply").info()
         } catch {
-            // Otherwise the component's idle time ends it.
-            _ = try? await store.ask(upload.part_subject, [(WireHeader.abort, "1")], [])
+            await abort()
             throw error
         }
+    }
+
+    /// Ends the upload now; otherwise the component's idle time would.
+    private func abort() async {
+        let (store, subject) = (store, upload.part_subject)
+        // Not cancelled with the caller: the component holds parts until then.
+        await Task { _ = try? await store.ask(subject, [(WireHeader.abort, "1")], []) }.value
     }
 
     private func sendParts(of body: ObjectBody) async throws(StorageError) -> Digest {

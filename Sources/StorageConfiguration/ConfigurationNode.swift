@@ -47,6 +47,16 @@ struct ConfigurationNode {
         return try expand(text)
     }
 
+    /// A mapping of any names to text.
+    func texts() throws -> [String: String] {
+        guard let mapping = node.mapping else { throw ConfigurationError(path, "is not a mapping") }
+        return try mapping.reduce(into: [:]) { texts, entry in
+            let name = entry.key.string ?? "?"
+            let value = ConfigurationNode(node: entry.value, path: "\(path).\(name)", environment: environment)
+            texts[name] = try value.string()
+        }
+    }
+
     /// Text, or the contents of a file: `{file: PATH}`. Never part of an error.
     func secret() throws -> String {
         guard node.mapping != nil else { return try string() }

@@ -21,17 +21,20 @@ public enum StoreConfiguration: Sendable {
     }
 
     private static func memory(_ node: ConfigurationNode) throws -> MemoryStore.Limits {
-        let fields = try node.fields("type", "max_bytes", "max_entries")
+        let fields = try node.fields("type", "max_bytes", "max_entries", "when_full")
         var limits = MemoryStore.Limits()
         if let bytes = fields["max_bytes"] { limits.maxBytes = try bytes.size() }
         if let entries = fields["max_entries"] { limits.maxEntries = try entries.integer(in: 1...Int.max) }
+        if let action = fields["when_full"] {
+            limits.whenFull = try action.choice(["evict": .evictLeastRecentlyUsed, "refuse": .refuse])
+        }
         return limits
     }
 
     private static func jetStream(_ node: ConfigurationNode) throws -> BucketConfiguration {
         let fields = try node.fields(
             "type", "bucket", "create", "replicas", "storage", "ttl", "max_bytes", "compression", "chunk_size",
-            "consistency", "description", "domain")
+            "consistency", "description", "domain", "metadata", "placement")
         guard let name = fields["bucket"] else { throw node.failure("has no bucket") }
         var bucket = BucketConfiguration(name: try name.string())
         bucket.create = try fields["create"]?.boolean() ?? true
@@ -44,6 +47,11 @@ public enum StoreConfiguration: Sendable {
         bucket.readsAnyReplica = try fields["consistency"]?.choice(["latest": false, "any": true]) ?? false
         bucket.description = try fields["description"]?.string()
         bucket.domain = try fields["domain"]?.string()
+        bucket.metadata = try fields["metadata"]?.texts() ?? [:]
+        if let placement = try fields["placement"]?.fields("cluster", "tags") {
+            bucket.cluster = try placement["cluster"]?.string()
+            bucket.tags = try placement["tags"]?.elements().map { try $0.string() } ?? []
+        }
         return bucket
     }
 
@@ -56,7 +64,12 @@ public enum StoreConfiguration: Sendable {
         control: NATSConnection, bulk: NATSConnection, logger: Logger
     ) async throws(StorageError) -> any Store {
         switch self {
-        case .memory(let limits): MemoryStore(limits: limits)
+        case .memory(let limits):
+            MemoryStore(
+                limits: limits,
+                onEviction: { info in
+                    logger.debug("evicted", metadata: ["key": "\(info.key)", "size": "\(info.size)"])
+                })
         case .jetStream(let bucket):
             try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
         }

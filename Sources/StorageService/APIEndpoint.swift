@@ -82,7 +82,9 @@ struct APIEndpoint: Endpoint {
     }
 
     private func content(_ query: Query, _ request: Request) throws(StorageError) -> Request {
-        Request(subject: request.subject, headers: request.headers, payload: try bytes(query))
+        var content = request
+        content.payload = try bytes(query)
+        return content
     }
 
     private func store(_ key: ObjectKey, _ query: Query, _ request: Request) async throws(StorageError) -> Answer {

@@ -32,8 +32,8 @@ struct InstanceContext: Sendable {
     }
 
     func givenOrGeneratedKey(_ request: Request) throws(StorageError) -> ObjectKey {
-        guard let text = request.headers.first(WireHeader.key) else { return try generatedKey(request) }
-        return try ObjectKey(validating: text)
+        if let key = try RequestCodec.key(in: request.headers) { return key }
+        return try generatedKey(request)
     }
 
     func generatedKey(_ request: Request) throws(StorageError) -> ObjectKey {

@@ -60,7 +60,7 @@ struct PortServer: Sendable {
     }
 
     private func serve(_ message: NATSMessage, _ replySubject: String) async {
-        let request = Request(subject: message.subject, headers: message.headers.fields, payload: message.payload)
+        let request = Request(message)
         let answered = Mutex(false)
         let isFirst: @Sendable () -> Bool = {
             answered.withLock { answered in
@@ -70,6 +70,7 @@ struct PortServer: Sendable {
         }
         let start = ContinuousClock.now
         do throws(StorageError) {
+            try request.validate()
             let limit = min(try RequestCodec.timeout(in: request.headers) ?? timeout, timeout)
             try await work(request, replySubject, limit, isFirst, start)
         } catch {

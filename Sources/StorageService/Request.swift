@@ -1,13 +1,32 @@
 import FoundationEssentials
+import NATS
 import Storage
 import StorageWire
 
-/// A message on a request port, apart from NATS.
+/// A message on a port.
 struct Request: Sendable {
     let subject: String
     let headers: WireHeaders
-    let payload: [UInt8]
+    var payload: [UInt8]
     let received = Date.now
+    private let isMalformed: Bool
+
+    init(subject: String, headers: NATSHeaders, payload: [UInt8]) {
+        self.subject = subject
+        self.headers = headers.fields
+        self.payload = payload
+        isMalformed = headers.isMalformed
+    }
+
+    init(_ message: NATSMessage) {
+        self.init(subject: message.subject, headers: message.headers, payload: message.payload)
+    }
+
+    /// Throws `invalid` where a header was lost, which may have been a condition.
+    func validate() throws(StorageError) {
+        guard isMalformed else { return }
+        throw StorageError(.invalid, "a header line is not “Name: value” in UTF-8")
+    }
 
     /// As a plugin sees it.
     var message: Message {

@@ -33,7 +33,7 @@ struct StreamWriter: Sendable {
 
     private func store(_ delivered: DeliveredMessage) async {
         let message = delivered.message
-        let request = Request(subject: message.subject, headers: message.headers.fields, payload: message.payload)
+        let request = Request(subject: message.subject, headers: message.headers, payload: message.payload)
         // A redelivery has the same sequence: without an id of its own a message still stores once.
         let id = message.headers.first(WireHeader.messageID) ?? "\(stream).\(message.sequence)"
         do throws(StorageError) {

@@ -6,8 +6,13 @@ actor Uploads {
     private let context: InstanceContext
     private let partSubject: String
     private let maxPartSize: Int
+    /// How many finished uploads are remembered, for senders that ask again.
+    private static let remembered = 1024
     private var uploads: [String: Upload] = [:]
+    /// The puts under way.
     private var puts: [String: Task<Void, Never>] = [:]
+    /// Uploads whose put has ended, oldest first.
+    private var finished: [String] = []
 
     init(context: InstanceContext, partSubject: String, maxPartSize: Int) {
         self.context = context
@@ -16,7 +21,7 @@ actor Uploads {
     }
 
     func open(_ request: Request) throws(StorageError) -> WireUpload {
-        guard uploads.count < context.configuration.limits.maxUploads else {
+        guard puts.count < context.configuration.limits.maxUploads else {
             throw StorageError(.unavailable, "too many uploads are open; try again later")
         }
         let options = try RequestCodec.putOptions(in: request.headers)
@@ -25,7 +30,10 @@ actor Uploads {
         let upload = Upload(key: key, maxSize: context.configuration.limits.maxObjectSize)
         uploads[id] = upload
         // Lives from the opening to the commit, over many requests; `close` ends it.
-        puts[id] = Task { await self.put(upload, options, request) }
+        puts[id] = Task {
+            await self.put(upload, options, request)
+            self.finish(id)
+        }
         return WireUpload(
             upload: id, partSubject: "\(partSubject).\(id)", maxPartSize: maxPartSize, window: Upload.window,
             idleSeconds: Int(idle.seconds))
@@ -40,6 +48,13 @@ actor Uploads {
             context.events.failed(error, "upload", key: upload.key.rawValue, request)
             await upload.end(.failure(error))
         }
+    }
+
+    /// Makes room for another upload; the answer of this one is kept for a while.
+    private func finish(_ id: String) {
+        puts[id] = nil
+        finished.append(id)
+        if finished.count > Self.remembered { uploads[finished.removeFirst()] = nil }
     }
 
     func find(_ id: String) throws(StorageError) -> Upload {

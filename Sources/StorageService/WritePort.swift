@@ -21,9 +21,7 @@ struct WritePort: Sendable {
                 }
                 running += 1
                 group.addTask {
-                    await store(
-                        Request(
-                            subject: message.subject, headers: message.headers.fields, payload: message.payload))
+                    await store(Request(message))
                 }
             }
             try await group.waitForAll()
@@ -39,7 +37,8 @@ struct WritePort: Sendable {
     }
 
     func put(_ request: Request, id: String?) async throws(StorageError) {
-        var options = PutOptions(attributes: ObjectHeaders.attributes(in: request.headers))
+        try request.validate()
+        var options = PutOptions(attributes: try ObjectHeaders.attributes(in: request.headers))
         options.attributes.metadata = context.configuration.metadataExtractor.metadata(of: request.message)
         options.messageID = id
         let key = try context.generatedKey(request)

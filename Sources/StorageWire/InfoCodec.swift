@@ -51,7 +51,7 @@ package enum WireTime {
 package enum ObjectHeaders {
     package static func encode(_ info: ObjectInfo, range: Range<Int>?) -> WireHeaders {
         var headers: WireHeaders = [
-            (WireHeader.key, info.key.rawValue), (WireHeader.size, String(info.size)),
+            RequestCodec.header(for: info.key), (WireHeader.size, String(info.size)),
             (WireHeader.version, info.version.description), (WireHeader.modified, WireTime.format(info.modified)),
         ]
         if let digest = info.digest { headers.append((WireHeader.digest, digest.description)) }
@@ -63,24 +63,35 @@ package enum ObjectHeaders {
         return headers + encode(info.attributes)
     }
 
-    /// Attributes as headers; what NATS can't carry in one is left out, the info has it.
+    /// Attributes as headers, a line each where NATS can carry it, the other metadata as JSON.
     package static func encode(_ attributes: ObjectAttributes) -> WireHeaders {
         var headers: WireHeaders = []
         if let type = attributes.contentType { headers.append((WireHeader.contentType, type)) }
         if let encoding = attributes.contentEncoding { headers.append((WireHeader.contentEncoding, encoding)) }
+        var others: Metadata = [:]
         for (name, values) in attributes.metadata.sorted(by: { $0.key < $1.key }) {
-            headers += values.map { (WireHeader.metadataPrefix + name, $0) }
+            if isToken(name), values.allSatisfy(isLine), !values.isEmpty {
+                headers += values.map { (WireHeader.metadataPrefix + name, $0) }
+            } else {
+                others[name] = values
+            }
         }
-        return headers.filter { isSendable($0.name, $0.value) }
+        guard !others.isEmpty else { return headers }
+        return headers + [(WireHeader.metadata, String(decoding: JSON.encode(others), as: UTF8.self))]
     }
 
-    private static func isSendable(_ name: String, _ value: String) -> Bool {
-        // Some clients' parsers lose the headers after an empty value.
-        !name.isEmpty && !value.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: ":") }
-            && value.utf8.allSatisfy { $0 != 0x0d && $0 != 0x0a && $0 != 0 }
+    private static func isToken(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: ":") }
     }
 
-    package static func attributes(in headers: WireHeaders) -> ObjectAttributes {
+    /// Not empty, since some clients' parsers lose what follows; no white space around it, which all of them drop.
+    private static func isLine(_ value: String) -> Bool {
+        guard let first = value.utf8.first, let last = value.utf8.last else { return false }
+        return first > 0x20 && last > 0x20 && value.utf8.allSatisfy { $0 >= 0x20 || $0 == 0x09 }
+    }
+
+    /// - Throws: `invalid` where the metadata's JSON is none.
+    package static func attributes(in headers: WireHeaders) throws(StorageError) -> ObjectAttributes {
         var attributes = ObjectAttributes(
             contentType: headers.first(WireHeader.contentType),
             contentEncoding: headers.first(WireHeader.contentEncoding))
@@ -88,12 +99,16 @@ package enum ObjectHeaders {
         where name.hasPrefix(WireHeader.metadataPrefix) && name.utf8.count > WireHeader.metadataPrefix.utf8.count {
             attributes.metadata[String(name.dropFirst(WireHeader.metadataPrefix.count)), default: []].append(value)
         }
+        if let text = headers.first(WireHeader.metadata) {
+            let others = try JSON.decode(Metadata.self, from: Array(text.utf8), what: WireHeader.metadata)
+            attributes.metadata.merge(others) { $0 + $1 }
+        }
         return attributes
     }
 
     /// The info that a get's reply carries.
     package static func info(in headers: WireHeaders) throws(StorageError) -> ObjectInfo {
-        guard let key = headers.first(WireHeader.key).flatMap({ ObjectKey($0) }),
+        guard let key = try RequestCodec.key(in: headers),
             let size = headers.first(WireHeader.size).flatMap({ Int($0) }), size >= 0,
             let version = headers.first(WireHeader.version),
             let modified = headers.first(WireHeader.modified).flatMap(WireTime.parse)
@@ -101,6 +116,6 @@ package enum ObjectHeaders {
         return ObjectInfo(
             key: key, size: size, version: Version(version),
             digest: headers.first(WireHeader.digest).flatMap { Digest($0) }, modified: modified,
-            expires: headers.first(WireHeader.expires).flatMap(WireTime.parse), attributes: attributes(in: headers))
+            expires: headers.first(WireHeader.expires).flatMap(WireTime.parse), attributes: try attributes(in: headers))
     }
 }

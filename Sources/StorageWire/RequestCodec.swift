@@ -7,7 +7,7 @@ package enum RequestCodec {
     ///
     /// - Throws: `invalid` that names the header.
     package static func putOptions(in headers: WireHeaders) throws(StorageError) -> PutOptions {
-        var options = PutOptions(attributes: ObjectHeaders.attributes(in: headers))
+        var options = PutOptions(attributes: try ObjectHeaders.attributes(in: headers))
         options.precondition = try precondition(in: headers)
         options.timeToLive = try timeToLive(in: headers)
         options.messageID = headers.first(WireHeader.messageID)
@@ -72,8 +72,27 @@ package enum RequestCodec {
 
     /// The key that a request names, in its header or as its payload.
     package static func key(in headers: WireHeaders, payload: [UInt8]) throws(StorageError) -> ObjectKey {
-        if let text = headers.first(WireHeader.key) { return try ObjectKey(validating: text) }
+        if let key = try key(in: headers) { return key }
         return try ObjectKey(validating: payload)
+    }
+
+    /// The key that headers name, if they do.
+    package static func key(in headers: WireHeaders) throws(StorageError) -> ObjectKey? {
+        if let text = headers.first(WireHeader.key) { return try ObjectKey(validating: text) }
+        guard let text = headers.first(WireHeader.encodedKey) else { return nil }
+        guard let bytes = Base64URL.decode(text) else {
+            throw StorageError(.invalid, "\(WireHeader.encodedKey) “\(text.abbreviated)” is not base64url")
+        }
+        return try ObjectKey(validating: bytes)
+    }
+
+    /// The header that names `key`.
+    package static func header(for key: ObjectKey) -> (name: String, value: String) {
+        let space = UInt8(ascii: " ")
+        guard key.rawValue.utf8.first == space || key.rawValue.utf8.last == space else {
+            return (WireHeader.key, key.rawValue)
+        }
+        return (WireHeader.encodedKey, Base64URL.encode(Array(key.rawValue.utf8)))
     }
 }
 

@@ -1,11 +1,16 @@
 /// The headers of the wire contract; names and values are case-sensitive.
 package enum WireHeader {
     package static let key = "Storage-Key"
+    /// The key in base64url, in place of `Storage-Key`: where white space around it would be dropped.
+    package static let encodedKey = "Storage-Key-Base64"
     package static let ifNoneMatch = "Storage-If-None-Match"
     package static let ifMatch = "Storage-If-Match"
     package static let range = "Storage-Range"
     package static let timeToLive = "Storage-TTL"
     package static let metadataPrefix = "Storage-Meta-"
+    /// What `Storage-Meta-<Name>` can't carry (an empty value, a line break, a name with a space), as JSON
+    /// `{"name":["value"]}`.
+    package static let metadata = "Storage-Metadata"
     package static let timeout = "Storage-Timeout"
     package static let digest = "Storage-Digest"
     package static let size = "Storage-Size"

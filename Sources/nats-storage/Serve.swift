@@ -50,19 +50,11 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func loaded() throws -> Configuration {
-        let environment = ProcessInfo.processInfo.environment
-        var configuration: Configuration
-        if let config {
-            guard let text = try? String(contentsOfFile: config, encoding: .utf8) else {
-                throw StorageError(.invalid, "the configuration file “\(config)” can't be read")
-            }
-            configuration = try Configuration(yaml: text, environment: environment)
-        } else {
-            let store: StoreConfiguration =
-                self.store == .memory ? .memory(.init()) : .jetStream(BucketConfiguration(name: bucket))
-            configuration = Configuration(instance: try InstanceConfiguration(name: instance), store: store)
-            if let url = environment["NATS_URL"] { configuration.nats.urls = [url] }
-        }
+        if let config { return try Configuration(file: config, server: server) }
+        let store: StoreConfiguration =
+            self.store == .memory ? .memory(.init()) : .jetStream(BucketConfiguration(name: bucket))
+        var configuration = Configuration(instance: try InstanceConfiguration(name: instance), store: store)
+        if let url = ProcessInfo.processInfo.environment["NATS_URL"] { configuration.nats.urls = [url] }
         if let server { configuration.nats.urls = [server] }
         return configuration
     }

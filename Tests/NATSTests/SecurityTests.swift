@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import NATS
 import TestSupport
@@ -26,6 +27,56 @@ import Testing
         await connection.close()
         let none = try NKeyFile("SUAnonsense")
         await expect(.invalidArgument) { _ = try await connect(server) { $0.credentials = .nkey(seedFile: none.path) } }
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func credentialsFile(_ flavor: ServerFlavor) async throws {
+        let (operatorKey, account, user) = (Identity(.operator), Identity(.account), Identity(.user))
+        let operatorToken = try operatorKey.sign(operatorKey, type: "operator")
+        let accountToken = try operatorKey.sign(account, type: "account")
+        let server = try await NATSServer(
+            flavor, jetStream: false,
+            configuration: """
+                operator: \(operatorToken)
+                resolver: MEMORY
+                resolver_preload: { \(account.publicKey): \(accountToken) }
+                """)
+        await expect(.authorization) { _ = try await connect(server) }
+        let file = try NKeyFile(
+            """
+            -----BEGIN NATS USER JWT-----
+            \(try account.sign(user, type: "user"))
+            ------END NATS USER JWT------
+
+            -----BEGIN USER NKEY SEED-----
+            \(user.seed)
+            ------END USER NKEY SEED------
+            """)
+        let connection = try await connect(server) { $0.credentials = .credentialsFile(file.path) }
+        try await connection.flush()
+        await connection.close()
+        let stranger = Identity(.account)
+        let forged = try NKeyFile(
+            """
+            -----BEGIN NATS USER JWT-----
+            \(try stranger.sign(user, type: "user"))
+            ------END NATS USER JWT------
+
+            -----BEGIN USER NKEY SEED-----
+            \(user.seed)
+            ------END USER NKEY SEED------
+            """)
+        await expect(.authorization) {
+            _ = try await connect(server) { $0.credentials = .credentialsFile(forged.path) }
+        }
+    }
+
+    @Test func aCertificateNeedsItsKey() async throws {
+        var tls = NATSOptions.TLS()
+        tls.certificate = "/dev/null"
+        let options = tls
+        let server = try await NATSServer(.newest)
+        await expect(.invalidArgument) { _ = try await connect(server) { $0.tls = options } }
     }
 
     private struct NKeyFile {

@@ -112,6 +112,37 @@ import Testing
         #expect(component.terminationStatus == 0)
     }
 
+    @Test func aConfiguredStoreIsVerified() async throws {
+        let server = try await NATSServer(.newest)
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../config")
+        let file = folder.appending(path: "memory.yaml").path
+        let all = try await run(["verify-store", "--config", file], url: server.url)
+        #expect(all.status == 0, "\(all.complaints)")
+        let lines = all.output.split(separator: "\n")
+        #expect(lines.count > 80 && lines.dropLast().allSatisfy { $0.hasPrefix("passed ") }, "\(all.output)")
+        #expect(lines.last == "\(lines.count - 1) passed, 0 refused, 0 failed")
+        let some = try await run(
+            ["verify-store", "--config", file, "--only", "digests/", "shutdown/twice", "--json"], url: server.url)
+        let results = try JSONSerialization.jsonObject(with: Data(some.output.utf8)) as? [[String: Any]]
+        #expect(results?.map { $0["name"] as? String }.last == "shutdown/twice-is-harmless" && results?.count == 3)
+        #expect(results?.allSatisfy { $0["outcome"] as? String == "passed" } == true)
+        let nothing = try await run(["verify-store", "--config", file, "--only", "nothing"], url: server.url)
+        #expect(nothing.status == 1 && nothing.complaints.contains("--only"))
+        let nobody = try await run(["verify-store", "--config", file, "--instance", "other"], url: server.url)
+        #expect(nobody.status == 1 && nobody.complaints.contains("objectstore"))
+    }
+
+    @Test func whatAStoreDoesNotKeepIsTold() async throws {
+        let server = try await NATSServer(.newest)
+        let file = server.folder.appendingPathComponent("small.yaml")
+        let yaml = "instances: [{store: {type: memory, max_bytes: 100KiB, when_full: refuse}}]"
+        try (yaml + "\nnats: {url: \"${NATS_URL}\"}").write(to: file, atomically: true, encoding: .utf8)
+        let arguments = ["verify-store", "--config", file.path, "--only", "streaming/"]
+        let found = try await run(arguments, url: server.url)
+        #expect(found.status == 1 && found.complaints.contains("cases failed"), "\(found.complaints)")
+        #expect(found.output.contains("failed ") && found.output.contains("limit of 102400"), "\(found.output)")
+    }
+
     private func finished(_ process: Process) async {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {

@@ -20,12 +20,12 @@ import Testing
             instances:
               - name: i
                 store: {type: jetstream, bucket: B, create: false, replicas: 3, storage: memory, ttl: 5m, max_bytes: 10MiB,
-                        compression: true, chunk_size: 64KiB, consistency: any}
+                        compression: true, chunk_size: 64KiB, consistency: any, metadata: {team: a}, placement: {cluster: c, tags: [ssd]}}
                 keys: {generator: composite, generators: [{generator: entity, field: id}, {generator: nuid, prefix: n}]}
                 metadata: {extractor: json, fields: [a.b]}
                 limits: {max_object_size: 1GiB, max_in_flight: 7, request_timeout: 500ms}
                 ports: {inputs: [{name: get, type: request, subject: my.get}], outputs: [{name: events, subject: "e.{type}"}]}
-              - store: {type: memory, max_entries: 5}
+              - store: {type: memory, max_entries: 5, when_full: refuse}
             """, ["SECOND": "nats://b:2"])
         #expect(configuration.nats.urls == ["nats://a:1", "nats://b:2", "nats://c:3"])
         #expect(configuration.logLevel == .debug)
@@ -36,8 +36,9 @@ import Testing
         guard case .jetStream(let bucket) = store else { return #expect(Bool(false)) }
         #expect(bucket.name == "B" && !bucket.create && bucket.replicas == 3 && bucket.ttl == .seconds(300))
         #expect(bucket.maxBytes == 10 << 20 && bucket.compression && bucket.chunkSize == 64 << 10)
+        #expect(bucket.metadata == ["team": "a"] && bucket.cluster == "c" && bucket.tags == ["ssd"])
         guard case .memory(let limits) = configuration.instances[1].store else { return #expect(Bool(false)) }
-        #expect(limits.maxEntries == 5)
+        #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
     }
 
     @Test(arguments: [

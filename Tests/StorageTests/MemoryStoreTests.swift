@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func limitsRefuse() async throws {
-        let store = MemoryStore(limits: .init(maxBytes: 10, maxEntries: 1))
+        let store = MemoryStore(limits: .init(maxBytes: 10, maxEntries: 1, whenFull: .refuse))
         await #expect { try await store.put(key, ObjectBody("12345678901")) } throws: {
             ($0 as? StorageError)?.kind == .tooLarge
         }
@@ -109,6 +109,71 @@ import Testing
             ($0 as? StorageError)?.kind == .unavailable
         }
         try await store.put(key, ObjectBody("1234567890"))
+    }
+
+    @Test func theLeastRecentlyUsedGoes() async throws {
+        let evicted = Mutex<[ObjectKey]>([])
+        let store = MemoryStore(
+            limits: .init(maxBytes: 10, maxEntries: 3), onEviction: { info in evicted.withLock { $0.append(info.key) } }
+        )
+        for key: ObjectKey in ["a", "b", "c"] { try await store.put(key, ObjectBody("123")) }
+        _ = try await store.get("a")
+        try await store.put("d", ObjectBody("1"))
+        #expect(evicted.withLock { $0 } == ["b"])
+        // Written over: neither itself nor more than needed goes for it.
+        try await store.put("c", ObjectBody("1234567"))
+        #expect(evicted.withLock { $0 } == ["b", "a"])
+        try await store.put("e", ObjectBody("1234567890"))
+        #expect(evicted.withLock { $0 } == ["b", "a", "d", "c"])
+        #expect(try await store.list(ListQuery()).keys == ["e"])
+        let statistics = store.statistics
+        #expect(statistics.entries == 1 && statistics.bytes == 10 && statistics.evictions == 4)
+    }
+
+    @Test func nothingGoesForAPutThatIsRefused() async throws {
+        let store = MemoryStore(limits: .init(maxEntries: 1))
+        try await store.put("a", ObjectBody("1"))
+        let options = PutOptions(precondition: .matches(Version("none")))
+        await #expect(throws: StorageError.self) { try await store.put("b", ObjectBody("2"), options: options) }
+        #expect(try await store.list(ListQuery()).keys == ["a"])
+    }
+
+    @Test func expiredObjectsGoBeforeOthers() async throws {
+        let clock = Mutex(Date(timeIntervalSince1970: 1000))
+        let store = MemoryStore(limits: .init(maxEntries: 2), now: { clock.withLock { $0 } })
+        _ = try await store.put("used", ObjectBody("1"))
+        _ = try await store.put("expired", ObjectBody("1"), options: PutOptions(timeToLive: .seconds(5)))
+        clock.withLock { $0 += 6 }
+        try await store.put("new", ObjectBody("1"))
+        #expect(try await store.list(ListQuery()).keys == ["new", "used"])
+        #expect(store.statistics.evictions == 0)
+    }
+
+    @Test func expiredObjectsTakeNoMemory() async throws {
+        let clock = Mutex(Date(timeIntervalSince1970: 1000))
+        let store = MemoryStore(now: { clock.withLock { $0 } })
+        for number in 0..<500 {
+            let options = PutOptions(timeToLive: .seconds(number % 10 + 1))
+            _ = try await store.put(try ObjectKey(validating: "k/\(number % 100)"), ObjectBody("1"), options: options)
+        }
+        #expect(store.statistics.entries == 100)
+        clock.withLock { $0 += 5 }
+        #expect(store.statistics.entries == 50)
+        clock.withLock { $0 += 5 }
+        #expect(store.statistics.entries == 0 && store.statistics.bytes == 0)
+    }
+
+    @Test func statisticsCount() async throws {
+        try await store.put(key, ObjectBody("123"))
+        try await store.put("b", ObjectBody("12345"))
+        _ = try await store.get(key)
+        _ = try await store.info(key)
+        _ = try? await store.get("none")
+        try await store.delete("b")
+        try await store.delete("none")
+        let statistics = store.statistics
+        #expect(statistics.entries == 1 && statistics.bytes == 3 && statistics.puts == 2 && statistics.deletes == 1)
+        #expect(statistics.hits == 2 && statistics.misses == 1 && statistics.evictions == 0)
     }
 
     @Test func setMetadataReplacesAttributesOnly() async throws {

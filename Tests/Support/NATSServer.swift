@@ -45,7 +45,7 @@ package final class NATSServer: Sendable {
     private nonisolated(unsafe) var process: Process?
 
     /// Starts a server with JetStream and `configuration` beside the defaults.
-    package init(_ flavor: ServerFlavor, configuration: String = "") async throws {
+    package init(_ flavor: ServerFlavor, jetStream: Bool = true, configuration: String = "") async throws {
         program = try flavor.path()
         port = try Self.freePort()
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("nats-\(UUID().uuidString)")
@@ -54,7 +54,7 @@ package final class NATSServer: Sendable {
         let text = """
             host: 127.0.0.1
             port: \(port)
-            jetstream { store_dir: "\(folder.path)" }
+            \(jetStream ? "jetstream { store_dir: \"\(folder.path)\" }" : "")
             \(configuration)
             """
         try text.write(to: file, atomically: true, encoding: .utf8)

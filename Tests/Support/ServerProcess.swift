@@ -4,8 +4,8 @@ package import Foundation
 package final class ServerProcess: Sendable {
     package let port: Int
     package let folder: URL
-    // `nonisolated(unsafe)`: set once while it is made, then only ended.
-    private nonisolated(unsafe) let process: Process
+
+    private let process: Process
 
     /// Starts `program` with the arguments that `arguments` makes of a free port and an empty folder, and waits until
     /// the port answers.

@@ -1,0 +1,26 @@
+import FoundationEssentials
+
+/// A consumer's delivery, whose reply subject tells where it comes from:
+/// `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, with domain and account
+/// before the stream, and a token at the end, from newer servers.
+struct Delivery {
+    let stored: StoredMessage
+    let pending: UInt64
+    /// Counts the consumer's deliveries from one: a jump is a loss.
+    let consumerSequence: UInt64
+
+    init?(_ message: NATSMessage) {
+        let tokens = (message.reply ?? "").split(separator: ".")
+        let offset = tokens.count >= 11 ? 2 : 0
+        guard tokens.count >= 9, tokens[1] == "ACK", let sequence = UInt64(tokens[5 + offset]),
+            let consumerSequence = UInt64(tokens[6 + offset]), let nanoseconds = Int64(tokens[7 + offset]),
+            let pending = UInt64(tokens[8 + offset])
+        else { return nil }
+        self.pending = pending
+        self.consumerSequence = consumerSequence
+        stored = StoredMessage(
+            subject: message.subject, sequence: sequence,
+            time: Date(timeIntervalSince1970: Double(nanoseconds) / 1e9), headers: message.headers,
+            payload: message.payload)
+    }
+}

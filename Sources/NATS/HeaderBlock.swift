@@ -1,0 +1,65 @@
+import CNATS
+import Glibc
+
+/// A message's header block as it stands on the wire: `NATS/1.0[ status[ text]]`, then lines of `Name: value`.
+struct HeaderBlock {
+    private(set) var headers = NATSHeaders()
+    private(set) var status: Int?
+    private(set) var statusDescription: String?
+
+    private static let prefix = Array("NATS/1.0".utf8)
+
+    /// Nil where `bytes` are no header block. A line that makes no sense is left out, and said by `isMalformed`.
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.starts(with: Self.prefix) else { return nil }
+        var start = Self.prefix.count
+        var isFirst = true
+        while start < bytes.count {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+            let line = Self.trimmed(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+            if isFirst { readStatus(line) } else { readField(line) }
+            isFirst = false
+            start = end + 1
+        }
+    }
+
+    private mutating func readStatus(_ line: UnsafeRawBufferPointer) {
+        guard let text = String(validating: line, as: UTF8.self), !text.isEmpty else { return }
+        let parts = text.split(separator: " ", maxSplits: 1)
+        status = parts.first.flatMap { Int($0) }
+        statusDescription = parts.count > 1 ? String(parts[1]) : nil
+    }
+
+    private mutating func readField(_ line: UnsafeRawBufferPointer) {
+        guard !line.isEmpty else { return }
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0,
+            let name = String(validating: line[..<colon], as: UTF8.self),
+            let value = String(
+                validating: Self.trimmed(UnsafeRawBufferPointer(rebasing: line[(colon + 1)...])), as: UTF8.self)
+        else { return headers.isMalformed = true }
+        headers.append(name, value)
+    }
+
+    /// Without the white space around it, which is no part of a header's value.
+    private static func trimmed(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d }
+        guard let first = bytes.firstIndex(where: { !isSpace($0) }),
+            let last = bytes.lastIndex(where: { !isSpace($0) })
+        else { return UnsafeRawBufferPointer(rebasing: bytes[..<0]) }
+        return UnsafeRawBufferPointer(rebasing: bytes[first...last])
+    }
+
+    /// Lends out the block of a received message.
+    ///
+    /// The library's own reading takes the line after an empty value for that value, and gives no header at all where
+    /// the empty one is last: a condition that a peer sent would be lost. So the block itself is read. The library
+    /// (3.x) keeps a received message in one allocation: subject, NUL, reply and NUL if any, block and NUL if any, data.
+    static func of(_ message: OpaquePointer) -> HeaderBlock? {
+        guard let before = natsMsg_GetReply(message) ?? natsMsg_GetSubject(message), let data = natsMsg_GetData(message)
+        else { return nil }
+        let start = UnsafeRawPointer(before) + strlen(before) + 1
+        let length = UnsafeRawPointer(data) - start - 1
+        guard length >= prefix.count else { return nil }
+        return HeaderBlock(UnsafeRawBufferPointer(start: start, count: length))
+    }
+}

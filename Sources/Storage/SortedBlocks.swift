@@ -1,0 +1,87 @@
+/// Elements in order, each once: insertion, removal and seeking cost O(log n) comparisons and the move of one small block.
+struct SortedBlocks<Element: Comparable & Sendable>: Sendable {
+    private static var capacity: Int { 512 }
+    /// Sorted blocks of sorted elements; none is empty.
+    private var blocks: [[Element]] = []
+
+    /// Inserts `element`; no effect where it is present.
+    mutating func insert(_ element: Element) {
+        guard !blocks.isEmpty else {
+            blocks = [[element]]
+            return
+        }
+        let block = block(for: element)
+        let index = Self.lowerBound(blocks[block].count) { blocks[block][$0] < element }
+        if index < blocks[block].count, blocks[block][index] == element { return }
+        blocks[block].insert(element, at: index)
+        if blocks[block].count > Self.capacity { split(block) }
+    }
+
+    /// Removes `element`; no effect where it is absent.
+    mutating func remove(_ element: Element) {
+        guard !blocks.isEmpty else { return }
+        let block = block(for: element)
+        let index = Self.lowerBound(blocks[block].count) { blocks[block][$0] < element }
+        guard index < blocks[block].count, blocks[block][index] == element else { return }
+        blocks[block].remove(at: index)
+        if blocks[block].count < Self.capacity / 8 { join(block) }
+    }
+
+    /// The first element for which `condition` holds.
+    func first(where condition: (Element) -> Bool) -> Element? {
+        for block in blocks {
+            if let found = block.first(where: condition) { return found }
+        }
+        return nil
+    }
+
+    /// Calls `body` for each element from the first one on that is not before the start, in order, until it returns
+    /// false.
+    func forEach(from isBefore: (Element) -> Bool, _ body: (Element) -> Bool) {
+        var block = Self.lowerBound(blocks.count) { index in blocks[index].last.map(isBefore) ?? false }
+        guard block < blocks.count else { return }
+        var index = Self.lowerBound(blocks[block].count) { isBefore(blocks[block][$0]) }
+        while block < blocks.count {
+            while index < blocks[block].count {
+                guard body(blocks[block][index]) else { return }
+                index += 1
+            }
+            block += 1
+            index = 0
+        }
+    }
+
+    /// The block that holds `element`, or would.
+    private func block(for element: Element) -> Int {
+        let after = Self.lowerBound(blocks.count) { index in blocks[index].first.map { !(element < $0) } ?? false }
+        return max(0, after - 1)
+    }
+
+    private mutating func split(_ block: Int) {
+        let middle = blocks[block].count / 2
+        blocks.insert(Array(blocks[block][middle...]), at: block + 1)
+        blocks[block].removeSubrange(middle...)
+    }
+
+    /// Makes one block of a small one and its neighbour, so that blocks stay few however elements go.
+    private mutating func join(_ block: Int) {
+        let left = block == 0 ? 0 : block - 1
+        guard left + 1 < blocks.count else {
+            if blocks[block].isEmpty { blocks.remove(at: block) }
+            return
+        }
+        blocks[left] += blocks.remove(at: left + 1)
+        if blocks[left].count > Self.capacity { split(left) }
+    }
+
+    /// The first index in `0..<count` for which `isBefore` is false.
+    private static func lowerBound(_ count: Int, isBefore: (Int) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if isBefore(middle) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import JetStreamStorage
+import NATS
+import Storage
+import TestSupport
+import Testing
+
+/// Servers that stall or are full, callers that give up, and many of them.
+@Suite struct AdversityTests {
+    @Test(arguments: ServerFlavor.allCases)
+    func aStalledServerIsATimeout(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor) { $0.timeout = .milliseconds(300) }
+        let content = bytes(1 << 20)
+        try await fixture.store.put("k", ObjectBody(content))
+        var reader = try await fixture.store.get("k").body.makeAsyncIterator()
+        var read = try #require(try await reader.next())
+        fixture.server.signal(SIGSTOP)
+        for operation in [0, 1, 2] {
+            await #expect {
+                switch operation {
+                case 0: _ = try await fixture.store.get("k")
+                case 1: _ = try await fixture.store.put("k", ObjectBody("new"))
+                default: _ = try await fixture.store.list(ListQuery())
+                }
+            } throws: { ($0 as? StorageError)?.errorClass == .transient }
+        }
+        await #expect { _ = try await reader.next() } throws: { ($0 as? StorageError)?.kind == .timeout }
+        fixture.server.signal(SIGCONT)
+        while (try? await fixture.store.info("k")) == nil { try await Task.sleep(for: .milliseconds(50)) }
+        reader = try await fixture.store.get("k").body.makeAsyncIterator()
+        read = []
+        while let chunk = try await reader.next() { read += chunk }
+        #expect(read == content || read == Array("new".utf8))
+        await fixture.close()
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func aFullBucketKeepsTheOldObject(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor) { $0.maxBytes = 1 << 20 }
+        let content = bytes(300_000)
+        try await fixture.store.put("k", ObjectBody(content))
+        await #expect { try await fixture.store.put("k", ObjectBody(bytes(2 << 20))) } throws: {
+            let error = $0 as? StorageError
+            return error?.kind == .unavailable && error?.description.contains("limits") == true
+        }
+        #expect(try await fixture.store.bytes("k") == content)
+        #expect(try await fixture.chunkCount() == 3)
+        try await fixture.store.put("other", ObjectBody(bytes(300_000)))
+        await fixture.close()
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func manyAtOnce(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor)
+        let store = fixture.store
+        try await store.put("k", ObjectBody("x"))
+        let found = await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<10_000 { group.addTask { (try? await store.info("k"))?.size == 1 } }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(found == 10_000)
+        #expect(fixture.control.pendingRequestCount == 0)
+        await fixture.close()
+    }
+
+    @Test func callersThatGiveUpLeaveNothing() async throws {
+        let fixture = try await Fixture(.newest)
+        let store = fixture.store
+        try await store.put("k", ObjectBody(bytes(500_000)))
+        for delay in 0..<200 {
+            let task = Task {
+                _ = try await store.bytes("k")
+                _ = try await store.put("other", ObjectBody(bytes(300_000)))
+            }
+            try await Task.sleep(for: .microseconds(delay * 50))
+            task.cancel()
+            _ = await task.result
+        }
+        #expect(fixture.control.pendingRequestCount == 0 && fixture.bulk.pendingRequestCount == 0)
+        let stored = (try? await store.info("other"))?.size ?? 0
+        #expect(stored == 0 || stored == 300_000)
+        #expect(try await fixture.chunkCount() == 4 + (stored == 0 ? 0 : 3))
+        await fixture.close()
+    }
+}

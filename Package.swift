@@ -57,7 +57,10 @@ let package = Package(
             name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS", crypto], swiftSettings: strict),
         .target(
             name: "StorageConfiguration",
-            dependencies: ["Storage", "StorageWire", "NATS", "JetStreamStorage", "StorageService", logging, yams],
+            dependencies: [
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "HTTP", "StorageService", logging,
+                yams,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "nats-storage",
@@ -75,7 +78,8 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
+                "StorageConfiguration", "S3Storage", "HTTP", "StorageService", "StorageWire", "JetStreamStorage",
+                "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(

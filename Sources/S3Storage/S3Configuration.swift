@@ -1,5 +1,5 @@
 public import HTTP
-import Storage
+package import Storage
 
 /// Where a bucket is and how to work with it.
 public struct S3Configuration: Sendable {
@@ -75,7 +75,7 @@ public struct S3Configuration: Sendable {
     }
 
     /// Throws `invalid` for what can't work.
-    func validate() throws(StorageError) {
+    package func validate() throws(StorageError) {
         let isName =
             (3...63).contains(bucket.utf8.count)
             && bucket.utf8.allSatisfy { byte in

@@ -17,7 +17,7 @@ extension S3Bucket {
             let response = try await client.send(request)
             return try object(key, options, response)
         } catch {
-            throw try await explain(error, key, options)
+            return try await explain(error, key, options)
         }
     }
 
@@ -49,12 +49,14 @@ extension S3Bucket {
 
     /// Which bytes of how many an answer holds.
     static func extent(_ response: S3Response) -> (Range<Int>, size: Int)? {
-        guard response.status == 206 else {
-            guard let size = response.headers["Content-Length"].flatMap({ Int($0) }), size >= 0 else { return nil }
+        // Some servers answer a range with 200.
+        guard let text = response.headers["Content-Range"] else {
+            guard response.status != 206, let size = response.headers["Content-Length"].flatMap({ Int($0) }), size >= 0
+            else { return nil }
             return (0..<size, size)
         }
         // bytes 0-99/1000
-        guard let text = response.headers["Content-Range"], text.hasPrefix("bytes ") else { return nil }
+        guard text.hasPrefix("bytes ") else { return nil }
         let numbers = text.dropFirst(6).split { $0 == "-" || $0 == "/" }.map { Int($0) }
         guard numbers.count == 3, let first = numbers[0], let last = numbers[1], let size = numbers[2],
             first <= last, last < size
@@ -62,14 +64,19 @@ extension S3Bucket {
         return (first..<last + 1, size)
     }
 
-    private func explain(_ failure: S3Failure, _ key: ObjectKey, _ options: GetOptions) async throws(StorageError)
-        -> StorageError
-    {
-        if failure.isMissing { return .notFound(key) }
+    /// Throws what the failure of a get stands for. Some servers refuse a range that reaches beyond the object: that one
+    /// is asked for once more, cut to size.
+    private func explain(
+        _ failure: S3Failure, _ key: ObjectKey, _ options: GetOptions
+    ) async throws(StorageError) -> StoredObject {
+        if failure.isMissing { throw .notFound(key) }
         let error = failure.error(bucket: configuration.bucket)
-        guard failure.refusal == nil, failure.isPrecondition || error.kind == .rangeNotSatisfiable else { return error }
+        guard failure.refusal == nil, failure.isPrecondition || error.kind == .rangeNotSatisfiable else { throw error }
         let info = try await current(key, ifMatch: options.ifMatch)
-        _ = try options.range?.resolve(size: info.size)
-        return StorageError(.unavailable, "“\(key)” was replaced meanwhile; read it again")
+        if let range = try options.range?.resolve(size: info.size) {
+            let cut = ByteRange.bounded(first: range.lowerBound, last: range.upperBound - 1)
+            if cut != options.range { return try await get(key, GetOptions(range: cut, ifMatch: info.version)) }
+        }
+        throw StorageError(.unavailable, "“\(key)” was replaced meanwhile; read it again")
     }
 }

@@ -49,7 +49,8 @@ public final class S3Store: Store {
     private static func client(
         _ configuration: S3Configuration, _ environment: [String: String], _ http: HTTPClient
     ) async throws(StorageError) -> S3Client {
-        let profile = environment["AWS_PROFILE"] ?? "default"
+        var profile = environment["AWS_PROFILE"] ?? "default"
+        if case .profile(let name) = configuration.credentials { profile = name }
         var region = configuration.region ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"]
         if region == nil { region = await SharedFiles(environment: environment).profile(profile)?["region"] }
         let settled = region ?? "us-east-1"

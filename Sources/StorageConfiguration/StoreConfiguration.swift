@@ -1,6 +1,8 @@
+public import FoundationEssentials
 public import JetStreamStorage
 public import Logging
 public import NATS
+public import S3Storage
 public import Storage
 import Yams
 
@@ -10,13 +12,16 @@ public enum StoreConfiguration: Sendable {
     case memory(MemoryStore.Limits)
     /// A NATS object store.
     case jetStream(BucketConfiguration)
+    /// A bucket of S3, or of a server that speaks it.
+    case s3(S3Configuration)
 
     init(_ node: ConfigurationNode) throws {
         let type = try node.type()
         switch type {
         case "memory": self = .memory(try Self.memory(node))
         case "jetstream": self = .jetStream(try Self.jetStream(node))
-        default: throw node.failure("type “\(type)” is none of memory, jetstream")
+        case "s3": self = .s3(try S3Configuration(node))
+        default: throw node.failure("type “\(type)” is none of memory, jetstream, s3")
         }
     }
 
@@ -61,8 +66,10 @@ public enum StoreConfiguration: Sendable {
     /// - Parameters:
     ///   - control: for requests and metadata.
     ///   - bulk: for large bodies.
+    ///   - environment: where credentials are looked up that are not configured.
     public func open(
-        control: NATSConnection, bulk: NATSConnection, logger: Logger
+        control: NATSConnection, bulk: NATSConnection, logger: Logger,
+        environment: [String: String] = ProcessInfo.processInfo.environment
     ) async throws(StorageError) -> any Store {
         switch self {
         case .memory(let limits):
@@ -73,6 +80,8 @@ public enum StoreConfiguration: Sendable {
                 })
         case .jetStream(let bucket):
             try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
+        case .s3(let bucket):
+            try await S3Store.open(bucket, environment: environment, logger: logger)
         }
     }
 }

@@ -38,11 +38,13 @@ import Testing
     }
 
     /// Starts the component and waits until it serves.
-    private func serve(_ arguments: [String], url: String) async throws -> Process {
+    private func serve(
+        _ arguments: [String], url: String, environment: [String: String] = [:]
+    ) async throws -> Process {
         let process = Process()
         process.executableURL = Self.program
         process.arguments = ["serve"] + arguments
-        process.environment = ["NATS_URL": url]
+        process.environment = environment.merging(["NATS_URL": url]) { $1 }
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
@@ -89,11 +91,24 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream"])
+    @Test(arguments: ["memory", "jetstream", "s3"])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
+        var environment: [String: String] = [:]
+        var bucket: ServerProcess?
+        if name == "s3" {
+            let process = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
+                ["-H", "127.0.0.1", "-p", String(port)]
+            }
+            environment = [
+                "S3_BUCKET": "objects", "S3_ENDPOINT": "http://127.0.0.1:\(process.port)", "S3_CREATE": "true",
+                "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            ]
+            bucket = process
+        }
+        defer { withExtendedLifetime(bucket) {} }
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../config/\(name).yaml")
-        let component = try await serve(["--config", file.path], url: server.url)
+        let component = try await serve(["--config", file.path], url: server.url, environment: environment)
         var options = NATSOptions()
         options.urls = [server.url]
         let connection = try await NATSConnection.connect(options)

@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "FileStorage", targets: ["FileStorage"]),
         .library(name: "NATS", targets: ["NATS"]),
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
+        .library(name: "S3Storage", targets: ["S3Storage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
@@ -37,17 +38,24 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
-        .target(name: "Storage", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "Encodings", swiftSettings: strict),
+        .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
         .target(name: "CFiles"),
         .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
-        .target(name: "NATS", dependencies: ["CNATS", logging, deque, crypto], swiftSettings: strict),
+        .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),
         .target(
-            name: "JetStreamStorage", dependencies: ["Storage", "NATS", logging, crypto], swiftSettings: strict),
+            name: "JetStreamStorage", dependencies: ["Storage", "Encodings", "NATS", logging, crypto, deque],
+            swiftSettings: strict),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
+        .target(
+            name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
         .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
-        .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),
+        .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
             swiftSettings: strict),
@@ -55,7 +63,10 @@ let package = Package(
             name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS", crypto], swiftSettings: strict),
         .target(
             name: "StorageConfiguration",
-            dependencies: ["Storage", "StorageWire", "NATS", "JetStreamStorage", "StorageService", logging, yams],
+            dependencies: [
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "HTTP", "StorageService", logging,
+                yams,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "nats-storage",
@@ -65,8 +76,13 @@ let package = Package(
                 logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "store-bench",
+            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageClient", logging, arguments],
+            path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
         .executableTarget(
             name: "file-store-writer", dependencies: ["FileStorage", "Storage"], path: "Tests/FileStoreWriter",
             swiftSettings: strict),
@@ -80,7 +96,8 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
+                "StorageConfiguration", "S3Storage", "HTTP", "StorageService", "StorageWire", "JetStreamStorage",
+                "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -101,6 +118,12 @@ let package = Package(
             name: "StorageServiceTests",
             dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
             swiftSettings: strict),
+        .testTarget(
+            name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "S3StorageTests",
+            dependencies: ["S3Storage", "Storage", "StorageConformance", "HTTP", "TestSupport", logging],
+            exclude: ["server.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

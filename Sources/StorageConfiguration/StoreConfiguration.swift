@@ -1,6 +1,8 @@
+public import FoundationEssentials
 public import JetStreamStorage
 public import Logging
 public import NATS
+public import S3Storage
 public import Storage
 import Yams
 
@@ -10,13 +12,16 @@ public enum StoreConfiguration: Sendable {
     case memory(MemoryStore.Limits)
     /// A NATS object store.
     case jetStream(BucketConfiguration)
+    /// A bucket of S3, or of a server that speaks it.
+    case s3(S3Configuration)
 
     init(_ node: ConfigurationNode) throws {
         let type = try node.type()
         switch type {
         case "memory": self = .memory(try Self.memory(node))
         case "jetstream": self = .jetStream(try Self.jetStream(node))
-        default: throw node.failure("type “\(type)” is none of memory, jetstream")
+        case "s3": self = .s3(try S3Configuration(node))
+        default: throw node.failure("type “\(type)” is none of memory, jetstream, s3")
         }
     }
 
@@ -34,7 +39,7 @@ public enum StoreConfiguration: Sendable {
     private static func jetStream(_ node: ConfigurationNode) throws -> BucketConfiguration {
         let fields = try node.fields(
             "type", "bucket", "create", "replicas", "storage", "ttl", "max_bytes", "compression", "chunk_size",
-            "consistency", "description", "domain", "metadata", "placement")
+            "consistency", "description", "domain", "metadata", "placement", "index")
         guard let name = fields["bucket"] else { throw node.failure("has no bucket") }
         var bucket = BucketConfiguration(name: try name.string())
         bucket.create = try fields["create"]?.boolean() ?? true
@@ -47,6 +52,7 @@ public enum StoreConfiguration: Sendable {
         bucket.readsAnyReplica = try fields["consistency"]?.choice(["latest": false, "any": true]) ?? false
         bucket.description = try fields["description"]?.string()
         bucket.domain = try fields["domain"]?.string()
+        bucket.index = try fields["index"]?.choice(["live": BucketConfiguration.Index.live, "none": .none]) ?? .live
         bucket.metadata = try fields["metadata"]?.texts() ?? [:]
         if let placement = try fields["placement"]?.fields("cluster", "tags") {
             bucket.cluster = try placement["cluster"]?.string()
@@ -60,8 +66,10 @@ public enum StoreConfiguration: Sendable {
     /// - Parameters:
     ///   - control: for requests and metadata.
     ///   - bulk: for large bodies.
+    ///   - environment: where credentials are looked up that are not configured.
     public func open(
-        control: NATSConnection, bulk: NATSConnection, logger: Logger
+        control: NATSConnection, bulk: NATSConnection, logger: Logger,
+        environment: [String: String] = ProcessInfo.processInfo.environment
     ) async throws(StorageError) -> any Store {
         switch self {
         case .memory(let limits):
@@ -72,6 +80,8 @@ public enum StoreConfiguration: Sendable {
                 })
         case .jetStream(let bucket):
             try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
+        case .s3(let bucket):
+            try await S3Store.open(bucket, environment: environment, logger: logger)
         }
     }
 }

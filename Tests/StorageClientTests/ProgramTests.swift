@@ -38,11 +38,13 @@ import Testing
     }
 
     /// Starts the component and waits until it serves.
-    private func serve(_ arguments: [String], url: String) async throws -> Process {
+    private func serve(
+        _ arguments: [String], url: String, environment: [String: String] = [:]
+    ) async throws -> Process {
         let process = Process()
         process.executableURL = Self.program
         process.arguments = ["serve"] + arguments
-        process.environment = ["NATS_URL": url]
+        process.environment = environment.merging(["NATS_URL": url]) { $1 }
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
@@ -89,11 +91,24 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream"])
+    @Test(arguments: ["memory", "jetstream", "s3"])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
+        var environment: [String: String] = [:]
+        var bucket: ServerProcess?
+        if name == "s3" {
+            let process = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
+                ["-H", "127.0.0.1", "-p", String(port)]
+            }
+            environment = [
+                "S3_BUCKET": "objects", "S3_ENDPOINT": "http://127.0.0.1:\(process.port)", "S3_CREATE": "true",
+                "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            ]
+            bucket = process
+        }
+        defer { withExtendedLifetime(bucket) {} }
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../config/\(name).yaml")
-        let component = try await serve(["--config", file.path], url: server.url)
+        let component = try await serve(["--config", file.path], url: server.url, environment: environment)
         var options = NATSOptions()
         options.urls = [server.url]
         let connection = try await NATSConnection.connect(options)
@@ -150,5 +165,36 @@ import Testing
                 continuation.resume()
             }
         }
+    }
+
+    private func options(_ server: NATSServer) -> NATSOptions {
+        var options = NATSOptions()
+        options.urls = [server.url]
+        return options
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func bucketsAreCleanedAndVerified(_ flavor: ServerFlavor) async throws {
+        let server = try await NATSServer(flavor)
+        let component = try await serve(["--bucket", "B"], url: server.url)
+        defer { component.terminate() }
+        let connection = try await NATSConnection.connect(options(server))
+        let store = RemoteStore(connection)
+        try await store.put("whole", ObjectBody("whole"))
+        try await store.put("damaged", ObjectBody("damaged"))
+        let stream = JetStream(connection)
+        _ = try await stream.publish("$O.B.C.LEFTBEHIND", payload: [1])
+        #expect(try await run(["verify", "B"], url: server.url).output == "2 objects checked, 0 damaged\n")
+        let dry = try await run(["gc", "B", "--grace", "0", "--dry-run", "--json"], url: server.url)
+        #expect(dry.output.contains(#""orphans":1"#) && dry.output.contains(#""removed":0"#), "\(dry)")
+        let cleaned = try await run(["gc", "B", "--grace", "0"], url: server.url)
+        #expect(cleaned.output == "1 puts left 1 chunks; 1 removed, 0 too young\n", "\(cleaned)")
+        try await stream.deleteMessage("OBJ_B", sequence: 3)
+        let verified = try await run(["verify", "B"], url: server.url)
+        #expect(verified.status == 1 && verified.output.contains("2 objects checked, 1 damaged"), "\(verified)")
+        #expect(verified.output.contains("damaged: ") && verified.complaints.contains("1 of 2 objects"))
+        let missing = try await run(["verify", "NONE"], url: server.url)
+        #expect(missing.status == 1 && missing.complaints.contains("NONE"), "\(missing)")
+        await connection.close()
     }
 }

@@ -1,6 +1,8 @@
 import JetStreamStorage
 import Logging
+import HTTP
 import NATS
+import S3Storage
 import Storage
 import StorageConfiguration
 import StorageService
@@ -20,7 +22,7 @@ import Testing
             instances:
               - name: i
                 store: {type: jetstream, bucket: B, create: false, replicas: 3, storage: memory, ttl: 5m, max_bytes: 10MiB,
-                        compression: true, chunk_size: 64KiB, consistency: any, metadata: {team: a}, placement: {cluster: c, tags: [ssd]}}
+                        compression: true, chunk_size: 64KiB, consistency: any, metadata: {team: a}, placement: {cluster: c, tags: [ssd]}, index: none}
                 keys: {generator: composite, generators: [{generator: entity, field: id}, {generator: nuid, prefix: n}]}
                 metadata: {extractor: json, fields: [a.b]}
                 limits: {max_object_size: 1GiB, max_in_flight: 7, request_timeout: 500ms}
@@ -37,8 +39,28 @@ import Testing
         #expect(bucket.name == "B" && !bucket.create && bucket.replicas == 3 && bucket.ttl == .seconds(300))
         #expect(bucket.maxBytes == 10 << 20 && bucket.compression && bucket.chunkSize == 64 << 10)
         #expect(bucket.metadata == ["team": "a"] && bucket.cluster == "c" && bucket.tags == ["ssd"])
+        #expect(bucket.index == .none)
         guard case .memory(let limits) = configuration.instances[1].store else { return #expect(Bool(false)) }
         #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
+    }
+
+    @Test func s3FromItsKeys() throws {
+        let configuration = try parse(
+            """
+            instances:
+              - store: {type: s3, bucket: my-bucket, prefix: team/, region: eu-west-1, endpoint: "http://s3.local:9000",
+                        force_path_style: false, access_key_id: "${ID}", secret_access_key: "${SECRET}",
+                        payload_signing: signed, part_size: 16MiB, create: true, conditional_writes: supported,
+                        stall_timeout: 5s, max_connections: 7, ca: ca.pem}
+            """, ["ID": "key-id", "SECRET": "very-secret"])
+        guard case .s3(let bucket) = configuration.instances[0].store else { return #expect(Bool(false)) }
+        #expect(bucket.bucket == "my-bucket" && bucket.prefix == "team/" && bucket.region == "eu-west-1")
+        #expect(bucket.endpoint == "http://s3.local:9000" && bucket.forcePathStyle == false && bucket.create)
+        #expect(bucket.partSize == 16 << 20 && bucket.http.stallTimeout == .seconds(5))
+        #expect(bucket.http.connectionsPerHost == 7 && bucket.http.certificateAuthorities == "ca.pem")
+        guard case .fixed(let credentials) = bucket.credentials else { return #expect(Bool(false)) }
+        #expect(credentials.accessKeyID == "key-id" && credentials.secretAccessKey == "very-secret")
+        #expect(!"\(configuration)".contains("very-secret"))
     }
 
     @Test(arguments: [
@@ -60,6 +82,11 @@ import Testing
             "instances: [{store: {type: memory}, ports: {inputs: [{name: events}]}}]",
             "instances[0].ports.inputs[0].name"
         ),
+        ("instances: [{store: {type: s3}}]", "instances[0].store: has no bucket"),
+        ("instances: [{store: {type: s3, bucket: b}}]", "instances[0].store: “b” is no bucket's name"),
+        ("instances: [{store: {type: s3, bucket: bbb, part_size: 1MiB}}]", "instances[0].store.part_size"),
+        ("instances: [{store: {type: s3, bucket: bbb, access_key_id: x}}]", "needs both access_key_id and"),
+        ("instances: [{store: {type: s3, bucket: bbb, payload_signing: no}}]", "instances[0].store.payload_signing"),
         ("{", "not YAML"), ("", "empty"), ("[]", "is not a mapping"),
     ])
     func mistakesAreNamed(_ yaml: String, _ expected: String) {

@@ -101,7 +101,7 @@ package final class NATSServer: Sendable {
         _ = Glibc.kill(pid, signal)
     }
 
-    private static func freePort() throws -> Int {
+    package static func freePort() throws -> Int {
         try withSocket { socket in
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
@@ -117,7 +117,7 @@ package final class NATSServer: Sendable {
         }
     }
 
-    private static func answers(_ port: Int) -> Bool {
+    package static func answers(_ port: Int) -> Bool {
         let connected = try? withSocket { socket in
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)

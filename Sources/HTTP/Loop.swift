@@ -1,0 +1,94 @@
+import CCurl
+
+/// libcurl's event loop. Made, run and ended on one thread: everything here is confined to it.
+final class Loop {
+    private static let idleHandles = 64
+
+    private let multi: UnsafeMutableRawPointer
+    private let options: HTTPOptions
+    private var active: [ObjectIdentifier: EasyHandle] = [:]
+    private var idle: [EasyHandle] = []
+
+    init(_ multi: UnsafeMutableRawPointer, _ options: HTTPOptions) {
+        self.multi = multi
+        self.options = options
+        _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, options.connectionsPerHost)
+        _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, options.connections)
+        _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, options.connections)
+        _ = ccurl_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
+    }
+
+    func run(_ driver: Driver) {
+        while let commands = driver.take() {
+            commands.forEach(perform)
+            var running: Int32 = 0
+            guard curl_multi_perform(multi, &running) == CURLM_OK else {
+                endAll { HTTPError(.broken, .ifIdempotent, "\($0.summary): libcurl failed") }
+                continue
+            }
+            reap()
+            _ = curl_multi_poll(multi, nil, 0, active.isEmpty ? 60_000 : 1000, nil)
+        }
+        endAll { .closed($0) }
+        idle.removeAll()
+        driver.end { _ = curl_multi_cleanup(multi) }
+    }
+
+    private func perform(_ command: Driver.Command) {
+        switch command {
+        case .start(let transfer): start(transfer)
+        case .unpause(let transfer): active[ObjectIdentifier(transfer)]?.unpause()
+        case .remove(let transfer): remove(transfer)
+        }
+    }
+
+    private func start(_ transfer: Transfer) {
+        guard let handle = idle.popLast() ?? EasyHandle() else {
+            transfer.finish(.failure(HTTPError(.broken, .safe, "\(transfer.request.summary): out of memory")))
+            return
+        }
+        let code = handle.prepare(transfer, options)
+        guard code == CURLE_OK, curl_multi_add_handle(multi, handle.pointer) == CURLM_OK else {
+            transfer.finish(.failure(HTTPError(code, transfer.request, wasSent: false, detail: handle.detail)))
+            recycle(handle)
+            return
+        }
+        active[ObjectIdentifier(transfer)] = handle
+    }
+
+    /// Takes the results of finished transfers.
+    private func reap() {
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(multi, &left) {
+            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle,
+                let transfer = EasyHandle.transfer(of: easy), let handle = active[ObjectIdentifier(transfer)]
+            else { continue }
+            let code = ccurl_message_result(message)
+            let end: Result<Void, HTTPError> =
+                code == CURLE_OK
+                ? .success(())
+                : .failure(HTTPError(code, transfer.request, wasSent: handle.wasSent, detail: handle.detail))
+            remove(transfer)
+            transfer.finish(end)
+        }
+    }
+
+    /// Frees the handle; a connection in the middle of a transfer goes with it.
+    private func remove(_ transfer: Transfer) {
+        guard let handle = active.removeValue(forKey: ObjectIdentifier(transfer)) else { return }
+        _ = curl_multi_remove_handle(multi, handle.pointer)
+        recycle(handle)
+    }
+
+    private func recycle(_ handle: EasyHandle) {
+        handle.reset()
+        if idle.count < Self.idleHandles { idle.append(handle) }
+    }
+
+    private func endAll(_ error: (HTTPRequest) -> HTTPError) {
+        for transfer in active.values.compactMap(\.transfer) {
+            remove(transfer)
+            transfer.finish(.failure(error(transfer.request)))
+        }
+    }
+}

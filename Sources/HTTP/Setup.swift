@@ -1,0 +1,112 @@
+import CCurl
+
+/// Sets options of an easy handle and remembers the first that failed.
+struct Setup {
+    private let easy: UnsafeMutableRawPointer
+    private(set) var code = CURLE_OK
+
+    init(_ easy: UnsafeMutableRawPointer) {
+        self.easy = easy
+    }
+
+    mutating func add(_ code: CURLcode) {
+        if self.code == CURLE_OK { self.code = code }
+    }
+
+    mutating func set(_ option: CURLoption, _ value: Int) { add(ccurl_set_long(easy, option, value)) }
+    mutating func set(_ option: CURLoption, _ value: String) { add(ccurl_set_string(easy, option, value)) }
+    mutating func set(_ option: CURLoption, pointer: UnsafeMutableRawPointer?) {
+        add(ccurl_set_pointer(easy, option, pointer))
+    }
+
+    mutating func general(_ options: HTTPOptions, _ request: HTTPRequest) {
+        set(CURLOPT_NOSIGNAL, 1)
+        set(CURLOPT_PATH_AS_IS, 1)
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS)
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        set(CURLOPT_TCP_KEEPALIVE, 1)
+        set(CURLOPT_BUFFERSIZE, 128 << 10)
+        set(CURLOPT_UPLOAD_BUFFERSIZE, 128 << 10)
+        set(CURLOPT_USERAGENT, options.userAgent)
+        // A directory of certificates is read anew for each connection, and keeps the library's cache from working.
+        set(CURLOPT_CAPATH, pointer: nil)
+        if let file = options.certificateAuthorities { set(CURLOPT_CAINFO, file) }
+        if let proxy = request.usesProxy ? options.proxy : "" { set(CURLOPT_PROXY, proxy) }
+        set(CURLOPT_CONNECTTIMEOUT_MS, options.connectTimeout.milliseconds)
+        set(CURLOPT_LOW_SPEED_LIMIT, 1)
+        set(CURLOPT_LOW_SPEED_TIME, max(1, (options.stallTimeout.milliseconds + 999) / 1000))
+        if let timeout = request.timeout { set(CURLOPT_TIMEOUT_MS, max(1, timeout.milliseconds)) }
+    }
+
+    mutating func method(_ method: HTTPRequest.Method, _ size: Int?, hasBody: Bool) {
+        if hasBody {
+            set(CURLOPT_UPLOAD, 1)
+            add(ccurl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(size ?? -1)))
+            set(CURLOPT_CUSTOMREQUEST, method.rawValue)
+        } else if method == .head {
+            set(CURLOPT_NOBODY, 1)
+        } else {
+            set(CURLOPT_HTTPGET, 1)
+            if method != .get { set(CURLOPT_CUSTOMREQUEST, method.rawValue) }
+        }
+    }
+
+    /// - Parameter context: an unretained ``Transfer``, which the handle's owner keeps until the handle is reset.
+    mutating func callbacks(_ context: UnsafeMutableRawPointer) {
+        set(CURLOPT_PRIVATE, pointer: context)
+        set(CURLOPT_WRITEDATA, pointer: context)
+        set(CURLOPT_HEADERDATA, pointer: context)
+        set(CURLOPT_READDATA, pointer: context)
+        set(CURLOPT_SEEKDATA, pointer: context)
+        add(ccurl_set_data_callback(easy, CURLOPT_WRITEFUNCTION, Self.wrote))
+        add(ccurl_set_data_callback(easy, CURLOPT_HEADERFUNCTION, Self.header))
+        add(ccurl_set_data_callback(easy, CURLOPT_READFUNCTION, Self.reads))
+        add(ccurl_set_seek_callback(easy, Self.seeks))
+    }
+
+    // The library calls these on the driver's thread, inside perform, pause and remove.
+
+    private static let wrote: ccurl_data_callback = { bytes, size, count, context in
+        guard let bytes, let context else { return 0 }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        switch transfer.download.write(UnsafeRawBufferPointer(start: bytes, count: size * count)) {
+        case .all: return size * count
+        case .none: return ccurl_write_pause()
+        case .refused: return 0
+        }
+    }
+
+    private static let header: ccurl_data_callback = { bytes, size, count, context in
+        guard let bytes, let context else { return 0 }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
+        return transfer.download.header(line) ? size * count : 0
+    }
+
+    private static let reads: ccurl_data_callback = { bytes, size, count, context in
+        guard let bytes, let context else { return ccurl_read_abort() }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        switch transfer.upload.read(into: UnsafeMutableRawBufferPointer(start: bytes, count: size * count)) {
+        case .bytes(let count): return count
+        case .end: return 0
+        case .later: return ccurl_read_pause()
+        case .refused: return ccurl_read_abort()
+        }
+    }
+
+    private static let seeks: ccurl_seek_callback = { context, offset, origin in
+        guard let context, origin == SEEK_SET else { return CURL_SEEKFUNC_CANTSEEK }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        return transfer.upload.seek(to: Int(offset)) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_CANTSEEK
+    }
+}
+
+extension Duration {
+    /// In whole milliseconds, at most a day's worth times a thousand.
+    fileprivate var milliseconds: Int {
+        let (seconds, attoseconds) = components
+        return Int(min(max(seconds, 0), 86_400_000)) * 1000 + Int(max(attoseconds, 0) / 1_000_000_000_000_000)
+    }
+}

@@ -1,0 +1,116 @@
+import FoundationEssentials
+import HTTP
+import Storage
+import Synchronization
+
+/// What a server can do with conditions.
+struct S3Abilities: Sendable, Hashable {
+    /// `If-None-Match: *` on put.
+    var createOnly = false
+    /// `If-Match` on put and on delete.
+    var compareAndSwap = false
+    /// `x-amz-copy-source-if-match` on copy.
+    var conditionalCopy = false
+    /// The same on completing a multipart upload, by one writer only.
+    var conditionalMultipart = false
+
+    static let all = S3Abilities(
+        createOnly: true, compareAndSwap: true, conditionalCopy: true, conditionalMultipart: true)
+}
+
+/// What all operations on a bucket share.
+struct S3Bucket: Sendable {
+    /// For answers that are a head or a document.
+    static let shortTimeout = Duration.seconds(60)
+
+    let client: S3Client
+    let configuration: S3Configuration
+    let abilities: S3Abilities
+    let order: ListOrder
+
+    /// The key as the bucket has it.
+    func fullKey(_ key: ObjectKey) throws(StorageError) -> String {
+        let full = configuration.prefix + key.rawValue
+        guard full.utf8.count <= ObjectKey.maximumBytes else {
+            throw StorageError(
+                .invalid,
+                "with the prefix “\(configuration.prefix)” the key has more than \(ObjectKey.maximumBytes) bytes")
+        }
+        return full
+    }
+
+    /// Runs requests of an operation.
+    func mapped<Value>(_ body: () async throws(S3Failure) -> Value) async throws(StorageError) -> Value {
+        do throws(S3Failure) { return try await body() } catch { throw error.error(bucket: configuration.bucket) }
+    }
+
+    /// What is under the key; nil: nothing.
+    func head(_ key: ObjectKey) async throws(StorageError) -> ObjectInfo? {
+        var request = S3Request(.head, try fullKey(key))
+        request.headers = [("x-amz-checksum-mode", "ENABLED")]
+        request.timeout = Self.shortTimeout
+        do throws(S3Failure) {
+            let response = try await client.head(request)
+            let size = response.headers["Content-Length"].flatMap { Int($0) } ?? 0
+            guard let info = ObjectHeaders.info(key, response.headers, size: size) else {
+                throw S3Failure(nonsense: "an object without an ETag")
+            }
+            return info
+        } catch {
+            if error.isMissing { return nil }
+            throw error.error(bucket: configuration.bucket)
+        }
+    }
+
+    /// What is under the key, in the version asked for.
+    func current(_ key: ObjectKey, ifMatch: Version?) async throws(StorageError) -> ObjectInfo {
+        guard let info = try await head(key) else { throw .notFound(key) }
+        if let ifMatch, ifMatch != info.version {
+            throw .preconditionFailed(key: key, .matches(ifMatch), current: info.version)
+        }
+        return info
+    }
+
+    /// Removes the object; whether there was one.
+    func delete(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
+        switch precondition {
+        case .absent: throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
+        case .matches(let version): return try await delete(key, version)
+        case .none: break
+        }
+        // S3 does not say whether there was one. With a condition, of racing deletes one only is told so.
+        for _ in 0..<10 where abilities.compareAndSwap {
+            guard let found = try await head(key) else { return false }
+            if try await sendDelete(key, S3Version(found.version)?.etag) { return true }
+        }
+        guard try await head(key) != nil else { return false }
+        return try await sendDelete(key, nil)
+    }
+
+    private func delete(_ key: ObjectKey, _ version: Version) async throws(StorageError) -> Bool {
+        guard abilities.compareAndSwap else { throw unsupported("If-Match on DELETE") }
+        guard let found = try await head(key), found.version == version, let etag = S3Version(version)?.etag,
+            try await sendDelete(key, etag)
+        else { throw .preconditionFailed(key: key, .matches(version), current: try await head(key)?.version) }
+        return true
+    }
+
+    /// False where the condition did not hold.
+    private func sendDelete(_ key: ObjectKey, _ etag: String?) async throws(StorageError) -> Bool {
+        var request = S3Request(.delete, try fullKey(key))
+        if let etag { request.headers = [("if-match", ETag.quoted(etag))] }
+        request.timeout = Self.shortTimeout
+        do throws(S3Failure) {
+            try await client.head(request)
+            return true
+        } catch {
+            if error.isPrecondition || error.isMissing { return false }
+            throw error.error(bucket: configuration.bucket)
+        }
+    }
+
+    func unsupported(_ what: String) -> StorageError {
+        StorageError(
+            .unsupported, "the server of bucket “\(configuration.bucket)” does not honour \(what)")
+    }
+}

@@ -1,0 +1,99 @@
+public import HTTP
+package import Storage
+
+/// Where a bucket is and how to work with it.
+public struct S3Configuration: Sendable {
+    /// Where the credentials come from.
+    public enum CredentialSource: Sendable {
+        /// These.
+        case fixed(S3Credentials)
+        /// A profile of the shared files, and nothing else.
+        case profile(String)
+        /// The first that there is: environment, web identity, shared files, container, instance metadata.
+        case chain
+        /// None: requests are not signed.
+        case anonymous
+    }
+
+    /// What a signature covers.
+    public enum PayloadSigning: Sendable {
+        /// The body too: costs its SHA-256.
+        case signed
+        /// Of a large body the headers only.
+        case unsigned
+        /// `unsigned` over TLS, which protects the body by itself, else `signed`.
+        case automatic
+    }
+
+    /// Whether the server honours conditions on writes.
+    public enum ConditionalWrites: Sendable {
+        /// Tried out when the store is opened, on an object that is removed again. Of AWS it is known.
+        case detect
+        case supported
+        case unsupported
+    }
+
+    /// The bucket's name.
+    public var bucket: String
+    /// What all keys begin with in the bucket, such as `team/`.
+    public var prefix = ""
+    /// The region; nil: from the environment or the profile, else `us-east-1`.
+    public var region: String?
+    /// `https://host[:port]` of any server that speaks S3; nil: AWS.
+    public var endpoint: String?
+    /// Whether the bucket is named in the path rather than in the host; nil: with an `endpoint`.
+    public var forcePathStyle: Bool?
+    /// Where the credentials come from.
+    public var credentials = CredentialSource.chain
+    /// What signatures cover.
+    public var payloadSigning = PayloadSigning.automatic
+    /// Above it objects go in parts of this size: 5 MiB…5 GiB. A put holds up to `parallelParts` + 1 of them in memory.
+    public var partSize = 8 << 20
+    /// How many parts of one object are under way at once.
+    public var parallelParts = 4
+    /// Whether to create the bucket where it is missing.
+    public var create = false
+    /// Whether conditions on writes are honoured.
+    public var conditionalWrites = ConditionalWrites.detect
+    /// Whether they are honoured, by one writer only, when a multipart upload completes; nil: of AWS. Otherwise a large
+    /// conditional put goes through a temporary file and one request, up to 5 GiB.
+    public var conditionalMultipart: Bool?
+    /// The storage class of new objects.
+    public var storageClass: String?
+    /// `AES256` or `aws:kms`.
+    public var serverSideEncryption: String?
+    /// The key for `aws:kms`.
+    public var kmsKeyID: String?
+    /// How often a request is tried.
+    public var maxAttempts = 5
+    /// Timeouts, proxy, certificates, connections.
+    public var http = HTTPOptions()
+
+    /// A bucket with the defaults.
+    public init(bucket: String) {
+        self.bucket = bucket
+    }
+
+    /// Throws `invalid` for what can't work.
+    package func validate() throws(StorageError) {
+        let isName =
+            (3...63).contains(bucket.utf8.count)
+            && bucket.utf8.allSatisfy { byte in
+                byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+            }
+        guard isName else { throw invalid("“\(bucket.abbreviated)” is no bucket's name") }
+        guard (5 << 20...5 << 30).contains(partSize) else {
+            throw invalid("part size \(partSize) is not in 5 MiB…5 GiB")
+        }
+        guard (1...64).contains(parallelParts) else { throw invalid("\(parallelParts) parallel parts are not in 1…64") }
+        guard prefix.isEmpty || ObjectKey(prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix) != nil else {
+            throw invalid("prefix “\(prefix.abbreviated)” is no beginning of a key")
+        }
+    }
+
+    private func invalid(_ message: String) -> StorageError {
+        StorageError(.invalid, message, operation: .open)
+    }
+}

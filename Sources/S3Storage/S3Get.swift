@@ -1,0 +1,82 @@
+import HTTP
+import Storage
+
+extension S3Bucket {
+    /// The object under the key, or a range of it.
+    func get(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
+        if let version = options.ifMatch, S3Version(version) == nil {
+            _ = try await current(key, ifMatch: version)
+        }
+        var request = S3Request(.get, try fullKey(key))
+        request.headers = [("x-amz-checksum-mode", "ENABLED")]
+        if let range = options.range { request.headers.append(("range", range.description)) }
+        if let version = options.ifMatch.flatMap(S3Version.init) {
+            request.headers.append(("if-match", ETag.quoted(version.etag)))
+        }
+        do throws(S3Failure) {
+            let response = try await client.send(request)
+            return try object(key, options, response)
+        } catch {
+            return try await explain(error, key, options)
+        }
+    }
+
+    private func object(
+        _ key: ObjectKey, _ options: GetOptions, _ response: S3Response
+    ) throws(S3Failure) -> StoredObject {
+        guard let (range, size) = Self.extent(response),
+            let info = ObjectHeaders.info(key, response.headers, size: size)
+        else { throw S3Failure(nonsense: "an object without a size, range or ETag") }
+        do throws(StorageError) {
+            if let version = options.ifMatch, version != info.version {
+                throw .preconditionFailed(key: key, .matches(version), current: info.version)
+            }
+            let wanted = try options.range?.resolve(size: size) ?? 0..<size
+            guard range == wanted else {
+                throw StorageError(.unsupported, "the server gave bytes \(range) of \(size) instead of \(wanted)")
+            }
+            let full = try fullKey(key)
+            let etag = S3Version(info.version)?.etag ?? ""
+            let reader = ObjectReader(
+                client: client, key: full, etag: etag, range: range, body: response.body,
+                digest: range.count == size ? info.digest : nil)
+            let body = ObjectBody(size: range.count) { () async throws(StorageError) in try await reader.next() }
+            return StoredObject(info: info, range: range, body: body)
+        } catch {
+            throw S3Failure(refusal: error)
+        }
+    }
+
+    /// Which bytes of how many an answer holds.
+    static func extent(_ response: S3Response) -> (Range<Int>, size: Int)? {
+        // Some servers answer a range with 200.
+        guard let text = response.headers["Content-Range"] else {
+            guard response.status != 206, let size = response.headers["Content-Length"].flatMap({ Int($0) }), size >= 0
+            else { return nil }
+            return (0..<size, size)
+        }
+        // bytes 0-99/1000
+        guard text.hasPrefix("bytes ") else { return nil }
+        let numbers = text.dropFirst(6).split { $0 == "-" || $0 == "/" }.map { Int($0) }
+        guard numbers.count == 3, let first = numbers[0], let last = numbers[1], let size = numbers[2],
+            first <= last, last < size
+        else { return nil }
+        return (first..<last + 1, size)
+    }
+
+    /// Throws what the failure of a get stands for. Some servers refuse a range that reaches beyond the object: that one
+    /// is asked for once more, cut to size.
+    private func explain(
+        _ failure: S3Failure, _ key: ObjectKey, _ options: GetOptions
+    ) async throws(StorageError) -> StoredObject {
+        if failure.isMissing { throw .notFound(key) }
+        let error = failure.error(bucket: configuration.bucket)
+        guard failure.refusal == nil, failure.isPrecondition || error.kind == .rangeNotSatisfiable else { throw error }
+        let info = try await current(key, ifMatch: options.ifMatch)
+        if let range = try options.range?.resolve(size: info.size) {
+            let cut = ByteRange.bounded(first: range.lowerBound, last: range.upperBound - 1)
+            if cut != options.range { return try await get(key, GetOptions(range: cut, ifMatch: info.version)) }
+        }
+        throw StorageError(.unavailable, "“\(key)” was replaced meanwhile; read it again")
+    }
+}

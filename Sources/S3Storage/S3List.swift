@@ -1,0 +1,217 @@
+import FoundationEssentials
+import HTTP
+import Storage
+import Synchronization
+
+/// Whether a server lists in the order of UTF-8 bytes. One that was seen not to is never believed again.
+final class ListOrder: Sendable {
+    private let isTrusted = Mutex(true)
+
+    var isByBytes: Bool { isTrusted.withLock { $0 } }
+
+    func distrust() { isTrusted.withLock { $0 = false } }
+
+    /// SeaweedFS walks its tree: `a/b` comes before `a-b`, and `start-after` passes over what lies below it.
+    func learn(_ headers: HTTPHeaders) {
+        if headers["Server"]?.hasPrefix("SeaweedFS") ?? false { distrust() }
+    }
+}
+
+/// An entry of a listing, its name without the configured prefix.
+struct ListedEntry: Sendable {
+    let name: String
+    /// Nil for a rolled-up prefix.
+    let info: ObjectInfo?
+
+    /// What stands for it in the order of keys.
+    var representative: ObjectInfo? {
+        if let info { return info }
+        return ObjectKey(name + "0").map {
+            ObjectInfo(key: $0, size: 0, version: Version(""), digest: nil, modified: Date(timeIntervalSince1970: 0))
+        }
+    }
+}
+
+extension S3Bucket {
+    /// One page, in the order of UTF-8 bytes whatever the server's is.
+    ///
+    /// A server of another order is read from the beginning of the prefix to its end for each page; what is kept of it
+    /// is one page.
+    func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
+        guard let prefix = query.narrowestPrefix else { return ListPage(objects: query.details ? [] : nil) }
+        var page: ListPage?
+        if order.isByBytes { page = try await readOrdered(query, prefix) }
+        let found: ListPage
+        if let page { found = page } else { found = try await readAll(query, prefix) }
+        return query.details ? try await withDetails(found) : found
+    }
+
+    /// Reads from where the page starts until it is full; nil: the server's order is another.
+    private func readOrdered(_ query: ListQuery, _ prefix: String) async throws(StorageError) -> ListPage? {
+        var builder = ListPageBuilder(query)
+        var request = ListRequest(prefix: prefix, limit: min(1000, query.limit + 1))
+        request.startAfter = query.startAfter
+        request.delimiter = query.pattern == nil ? query.delimiter : nil
+        var last: String?
+        while true {
+            let part = try await send(request)
+            guard order.isByBytes else { return nil }
+            for entry in part.entries.sorted(by: { $0.name.utf8Precedes($1.name) }) {
+                if let last, !last.utf8Precedes(entry.name) {
+                    order.distrust()
+                    return nil
+                }
+                last = entry.name
+                if let info = entry.representative, !builder.add(info) { return builder.result }
+            }
+            guard let token = part.next else { return builder.result }
+            request.token = token
+        }
+    }
+
+    private func readAll(_ query: ListQuery, _ prefix: String) async throws(StorageError) -> ListPage {
+        var smallest = SmallestEntries(query)
+        var request = ListRequest(prefix: prefix, limit: 1000)
+        while true {
+            let part = try await send(request)
+            for entry in part.entries { if let info = entry.info { smallest.add(info) } }
+            guard let token = part.next else { return smallest.page }
+            request.token = token
+        }
+    }
+
+    private func send(_ list: ListRequest) async throws(StorageError) -> (entries: [ListedEntry], next: String?) {
+        let root = configuration.prefix
+        var request = S3Request(.get, query: list.query(root))
+        request.timeout = Self.shortTimeout
+        let (document, response) = try await mapped { () async throws(S3Failure) in
+            try await client.document(request)
+        }
+        order.learn(response.headers)
+        let isEncoded = document.text("EncodingType") == "url"
+        func name(_ text: String?) -> String? {
+            guard let text, let name = isEncoded ? PercentEncoding.decode(text, plusIsSpace: true) : text,
+                name.utf8HasPrefix(root)
+            else { return nil }
+            return String(decoding: name.utf8.dropFirst(root.utf8.count), as: UTF8.self)
+        }
+        var entries = document.all("Contents").compactMap { object in
+            name(object.text("Key")).flatMap { ObjectKey($0) }.map {
+                ListedEntry(name: $0.rawValue, info: Self.info($0, object))
+            }
+        }
+        entries += document.all("CommonPrefixes").compactMap { prefix in
+            name(prefix.text("Prefix")).map { ListedEntry(name: $0, info: nil) }
+        }
+        let next = document.text("IsTruncated") == "true" ? document.text("NextContinuationToken") : nil
+        return (entries, next)
+    }
+
+    private static func info(_ key: ObjectKey, _ object: XMLElement) -> ObjectInfo {
+        let modified = ServerTime.iso(object.text("LastModified")) ?? Date(timeIntervalSince1970: 0)
+        let version = S3Version(etag: ETag.bare(object.text("ETag") ?? ""), token: nil, modified: modified)
+        return ObjectInfo(
+            key: key, size: object.text("Size").flatMap { Int($0) } ?? 0, version: version.version, digest: nil,
+            modified: modified)
+    }
+
+    /// A listing tells neither metadata nor the whole version: each object is asked for, some at a time. What was
+    /// deleted meanwhile is left out.
+    private func withDetails(_ page: ListPage) async throws(StorageError) -> ListPage {
+        let result = await withTaskGroup(of: (Int, Result<ObjectInfo?, StorageError>).self) { group in
+            var infos = [ObjectInfo?](repeating: nil, count: page.keys.count)
+            do throws(StorageError) {
+                for (index, key) in page.keys.enumerated() {
+                    if index >= 16, let (index, result) = await group.next() { infos[index] = try result.get() }
+                    group.addTask {
+                        do throws(StorageError) { return (index, .success(try await head(key))) } catch {
+                            return (index, .failure(error))
+                        }
+                    }
+                }
+                while let (index, result) = await group.next() { infos[index] = try result.get() }
+                return Result<[ObjectInfo], StorageError>.success(infos.compactMap { $0 })
+            } catch {
+                group.cancelAll()
+                return .failure(error)
+            }
+        }
+        var detailed = page
+        let objects = try result.get()
+        detailed.objects = objects
+        detailed.keys = objects.map(\.key)
+        return detailed
+    }
+}
+
+/// A request for a part of a listing.
+struct ListRequest: Sendable {
+    var prefix: String
+    var limit: Int
+    var startAfter: String?
+    var delimiter: String?
+    var token: String?
+
+    func query(_ root: String) -> [(String, String)] {
+        var query = [
+            ("list-type", "2"), ("prefix", root + prefix), ("max-keys", String(limit)), ("encoding-type", "url"),
+        ]
+        if let delimiter { query.append(("delimiter", delimiter)) }
+        if let token {
+            query.append(("continuation-token", token))
+        } else if let startAfter {
+            query.append(("start-after", root + startAfter))
+        }
+        return query
+    }
+}
+
+extension ListQuery {
+    /// What all keys wanted begin with; nil: there can be none.
+    var narrowestPrefix: String? {
+        let literal = pattern?.literalPrefix ?? ""
+        if literal.utf8HasPrefix(prefix) { return literal }
+        return prefix.utf8HasPrefix(literal) ? prefix : nil
+    }
+}
+
+/// The first entries of a page, out of keys in any order, in memory of a few pages.
+struct SmallestEntries {
+    private let query: ListQuery
+    /// By the key, or by the prefix into which it is rolled up.
+    private var kept: [ObjectKey: ObjectInfo] = [:]
+    private var rolled: Set<[UInt8]> = []
+    private var ceiling: ObjectKey?
+
+    init(_ query: ListQuery) {
+        self.query = query
+    }
+
+    mutating func add(_ info: ObjectInfo) {
+        let key = info.key
+        guard query.admits(key), ceiling.map({ key < $0 }) ?? true else { return }
+        if let start = query.startAfter, !start.utf8Precedes(key.rawValue) { return }
+        if let common = query.commonPrefix(of: key) {
+            if query.startAfter?.utf8HasPrefix(common) ?? false { return }
+            guard rolled.insert(Array(common.utf8)).inserted else { return }
+        }
+        kept[key] = info
+        if kept.count > 3 * query.limit + 1000 { shrink() }
+    }
+
+    /// Keeps what the page can hold, and one more, which tells that another page follows.
+    private mutating func shrink() {
+        let sorted = kept.keys.sorted()
+        ceiling = sorted[query.limit + 1]
+        for key in sorted.dropFirst(query.limit + 1) {
+            kept[key] = nil
+            if let common = query.commonPrefix(of: key) { rolled.remove(Array(common.utf8)) }
+        }
+    }
+
+    var page: ListPage {
+        var builder = ListPageBuilder(query)
+        for info in kept.values.sorted(by: { $0.key < $1.key }) where !builder.add(info) { break }
+        return builder.result
+    }
+}

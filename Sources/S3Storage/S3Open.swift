@@ -1,0 +1,138 @@
+import HTTP
+import Logging
+import Storage
+
+/// What opening a store finds out.
+struct S3Opening: Sendable {
+    let configuration: S3Configuration
+    let client: S3Client
+    let logger: Logger
+
+    /// Makes sure that the bucket is there, and finds out what its server can do.
+    func bucket() async throws(StorageError) -> S3Bucket {
+        let order = ListOrder()
+        try await find(order)
+        let abilities = try await abilities(
+            S3Bucket(
+                client: client, configuration: configuration, abilities: S3Abilities(), order: order))
+        return S3Bucket(client: client, configuration: configuration, abilities: abilities, order: order)
+    }
+
+    private func find(_ order: ListOrder) async throws(StorageError) {
+        // A listing, since only its answer says which of bucket, key and permission is missing.
+        var request = S3Request(.get, query: ListRequest(prefix: "", limit: 1).query(configuration.prefix))
+        request.timeout = S3Bucket.shortTimeout
+        do throws(S3Failure) {
+            order.learn(try await client.document(request).1.headers)
+        } catch {
+            if error.code == "NoSuchBucket" || error.code.isEmpty && error.status == 404, configuration.create {
+                return try await create()
+            }
+            // Whoever may only read and write objects may work without it.
+            guard error.code != "AccessDenied" else {
+                return logger.warning("bucket “\(configuration.bucket)” may not be listed with these credentials")
+            }
+            throw error.error(bucket: configuration.bucket)
+        }
+    }
+
+    private func create() async throws(StorageError) {
+        var request = S3Request(.put)
+        if let region = configuration.region, region != "us-east-1", client.endpoint.isAWS {
+            let text =
+                "<CreateBucketConfiguration><LocationConstraint>\(XMLDocument.escape(region))"
+                + "</LocationConstraint></CreateBucketConfiguration>"
+            request.body = .bytes(Array(text.utf8), digest: nil)
+        }
+        request.timeout = S3Bucket.shortTimeout
+        do throws(S3Failure) {
+            try await client.head(request)
+        } catch {
+            guard error.code == "BucketAlreadyOwnedByYou" || error.code == "BucketAlreadyExists" else {
+                throw error.error(bucket: configuration.bucket)
+            }
+        }
+    }
+
+    private func abilities(_ bucket: S3Bucket) async throws(StorageError) -> S3Abilities {
+        var abilities: S3Abilities
+        switch configuration.conditionalWrites {
+        case .supported: abilities = .all
+        case .unsupported: abilities = S3Abilities()
+        case .detect where client.endpoint.isAWS: abilities = .all
+        case .detect: abilities = try await S3Probe(client: client, root: configuration.prefix).run(bucket)
+        }
+        abilities.conditionalMultipart =
+            abilities.compareAndSwap && (configuration.conditionalMultipart ?? client.endpoint.isAWS)
+        if !abilities.compareAndSwap || !abilities.createOnly {
+            logger.notice("the server of bucket “\(configuration.bucket)” does not honour all conditions on writes")
+        }
+        return abilities
+    }
+}
+
+/// Tries out what a server makes of conditions, on an object that is removed again: some ignore the headers in
+/// silence, and a condition that is ignored is worse than none.
+struct S3Probe: Sendable {
+    let client: S3Client
+    let root: String
+    private let name = ".nats-storage-probe-" + NUID.next()
+
+    init(client: S3Client, root: String) {
+        self.client = client
+        self.root = root
+    }
+
+    private enum Outcome { case done, refused, other }
+
+    func run(_ bucket: S3Bucket) async throws(StorageError) -> S3Abilities {
+        try await bucket.mapped { () async throws(S3Failure) in try await run() }
+    }
+
+    private func run() async throws(S3Failure) -> S3Abilities {
+        var abilities = S3Abilities()
+        do throws(S3Failure) {
+            _ = try await client.head(put([]))
+        } catch {
+            // Who may not write needs no conditions.
+            if error.code == "AccessDenied" || error.status == 403 { return abilities }
+            throw error
+        }
+        let etag = try await client.head(S3Request(.head, root + name)).etag ?? ""
+        let (right, wrong) = (ETag.quoted(etag), ETag.quoted("00000000000000000000000000000000"))
+        abilities.createOnly = try await attempt(put([("if-none-match", "*")])) == .refused
+        var swaps = try await attempt(put([("if-match", wrong)])) == .refused
+        if swaps { swaps = try await attempt(put([("if-match", right)])) == .done }
+        var removal = S3Request(.delete, root + name)
+        removal.headers = [("if-match", wrong)]
+        if swaps { abilities.compareAndSwap = try await attempt(removal) == .refused }
+        if abilities.compareAndSwap {
+            var copy = put([
+                ("x-amz-copy-source-if-match", wrong), ("x-amz-metadata-directive", "REPLACE"),
+                ("x-amz-copy-source", PercentEncoding.encode("/\(client.bucket)/\(root)\(name)", keepingSlashes: true)),
+            ])
+            copy.body = .none
+            abilities.conditionalCopy = try await attempt(copy) == .refused
+        }
+        _ = try await client.head(S3Request(.delete, root + name))
+        return abilities
+    }
+
+    private func put(_ headers: [(String, String)]) -> S3Request {
+        var request = S3Request(.put, root + name)
+        request.headers = headers
+        request.body = .bytes([UInt8(ascii: "1")], digest: nil)
+        request.timeout = S3Bucket.shortTimeout
+        return request
+    }
+
+    private func attempt(_ request: S3Request) async throws(S3Failure) -> Outcome {
+        do throws(S3Failure) {
+            _ = try await client.head(request)
+            return .done
+        } catch {
+            if error.transport != nil || error.refusal != nil { throw error }
+            return error.isPrecondition ? .refused : .other
+        }
+    }
+}

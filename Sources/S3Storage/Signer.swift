@@ -1,0 +1,112 @@
+import Crypto
+import FoundationEssentials
+import Synchronization
+
+/// Signs requests by AWS Signature Version 4.
+///
+/// See <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>.
+final class Signer: Sendable {
+    /// Stands for the hash of a payload that the signature does not cover.
+    static let unsignedPayload = "UNSIGNED-PAYLOAD"
+
+    /// What the signature covers, encoded as it goes over the wire.
+    struct Request: Sendable {
+        var method: String
+        var path: String
+        var query: [(String, String)]
+        /// Names in lower case; all are signed.
+        var headers: [(String, String)]
+        var payloadHash: String
+    }
+
+    private struct CachedKey: Sendable {
+        let secret: String
+        let day: String
+        let key: SymmetricKey
+    }
+
+    private let region: String
+    private let service: String
+    private let cache = Mutex<CachedKey?>(nil)
+
+    init(region: String, service: String = "s3") {
+        self.region = region
+        self.service = service
+    }
+
+    /// The value of the `Authorization` header. `request` holds the headers `host` and `x-amz-date` already.
+    func authorization(_ request: Request, _ credentials: S3Credentials, _ time: SigningTime) -> String {
+        let headers = Self.canonicalHeaders(request.headers)
+        let scope = "\(time.day)/\(region)/\(service)/aws4_request"
+        let signature = signature(Self.canonical(request, headers), scope, credentials, time)
+        return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope), "
+            + "SignedHeaders=\(headers.names), Signature=\(signature)"
+    }
+
+    /// The query of a URL that carries its own authorization for `seconds`.
+    func presignedQuery(
+        _ request: Request, _ credentials: S3Credentials, _ time: SigningTime, seconds: Int
+    ) -> String {
+        let headers = Self.canonicalHeaders(request.headers)
+        let scope = "\(time.day)/\(region)/\(service)/aws4_request"
+        var request = request
+        request.query += [
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", "\(credentials.accessKeyID)/\(scope)"),
+            ("X-Amz-Date", time.stamp), ("X-Amz-Expires", String(seconds)), ("X-Amz-SignedHeaders", headers.names),
+        ]
+        if let token = credentials.sessionToken { request.query.append(("X-Amz-Security-Token", token)) }
+        let signature = signature(Self.canonical(request, headers), scope, credentials, time)
+        return PercentEncoding.query(request.query) + "&X-Amz-Signature=" + signature
+    }
+
+    private func signature(
+        _ canonical: String, _ scope: String, _ credentials: S3Credentials, _ time: SigningTime
+    ) -> String {
+        let digest = SHA256.hash(data: Data(canonical.utf8)).hexadecimal
+        let text = "AWS4-HMAC-SHA256\n\(time.stamp)\n\(scope)\n\(digest)"
+        return HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key(credentials, time.day)).hexadecimal
+    }
+
+    /// The key of a day, derived once.
+    private func key(_ credentials: S3Credentials, _ day: String) -> SymmetricKey {
+        if let cached = cache.withLock({ $0 }), cached.day == day, cached.secret == credentials.secretAccessKey {
+            return cached.key
+        }
+        var key = SymmetricKey(data: Data("AWS4\(credentials.secretAccessKey)".utf8))
+        for part in [day, region, service, "aws4_request"] {
+            key = SymmetricKey(data: HMAC<SHA256>.authenticationCode(for: Data(part.utf8), using: key))
+        }
+        let derived = CachedKey(secret: credentials.secretAccessKey, day: day, key: key)
+        cache.withLock { $0 = derived }
+        return key
+    }
+
+    private static func canonical(_ request: Request, _ headers: (lines: String, names: String)) -> String {
+        [
+            request.method, request.path, PercentEncoding.query(request.query), headers.lines, headers.names,
+            request.payloadHash,
+        ].joined(separator: "\n")
+    }
+
+    /// Sorted by name, values of one name joined in their order, runs of blanks made one.
+    private static func canonicalHeaders(_ headers: [(String, String)]) -> (lines: String, names: String) {
+        var values: [String: [String]] = [:]
+        for (name, value) in headers {
+            let words = value.split(separator: " ", omittingEmptySubsequences: true)
+            values[name, default: []].append(words.joined(separator: " "))
+        }
+        let sorted = values.sorted { $0.key < $1.key }
+        return (
+            sorted.map { "\($0.key):\($0.value.joined(separator: ","))\n" }.joined(),
+            sorted.map(\.key).joined(separator: ";")
+        )
+    }
+}
+
+extension Sequence<UInt8> {
+    /// Two lower-case digits a byte.
+    var hexadecimal: String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Logging
+import S3Storage
+import Storage
+import TestSupport
+
+/// The servers that the store is put to the test with. Where they differ from S3, ``differences`` says how.
+enum S3Flavor: String, CaseIterable, Sendable, CustomStringConvertible {
+    /// Conditions, large objects, an order of its own.
+    case seaweed
+    /// Python, the order and the errors of AWS; few things are checked.
+    case moto
+    /// Files; no condition is honoured.
+    case rclone
+
+    var description: String { rawValue }
+}
+
+/// A server of its own with one key pair, and a bucket.
+struct S3Server {
+    static let accessKey = "AKIDTEST"
+    static let secretKey = "secret/of+tests"
+
+    let flavor: S3Flavor
+    let process: ServerProcess
+
+    init(_ flavor: S3Flavor) async throws {
+        self.flavor = flavor
+        process =
+            switch flavor {
+            case .seaweed: try await Self.seaweed()
+            case .moto:
+                try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
+                    ["-H", "127.0.0.1", "-p", String(port)]
+                }
+            case .rclone:
+                try await ServerProcess(try ServerProcess.tool("rclone")) { port, folder in
+                    let data = folder + "/data"
+                    try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+                    return [
+                        "serve", "s3", "--addr", "127.0.0.1:\(port)", "--auth-key",
+                        "\(Self.accessKey),\(Self.secretKey)",
+                        "--config", folder + "/none", "--vfs-cache-mode", "off", data,
+                    ]
+                }
+            }
+    }
+
+    private static func seaweed() async throws -> ServerProcess {
+        try await ServerProcess(try ServerProcess.tool("weed")) { port, folder in
+            let users = folder + "/users.json"
+            let text = """
+                {"identities": [{"name": "test", "actions": ["Admin"], "credentials": [
+                    {"accessKey": "\(accessKey)", "secretKey": "\(secretKey)"}]}]}
+                """
+            try text.write(toFile: users, atomically: true, encoding: .utf8)
+            let ports = try ["master", "volume", "filer"].flatMap { server in
+                ["-\(server).port=\(try NATSServer.freePort())", "-\(server).port.grpc=\(try NATSServer.freePort())"]
+            }
+            return [
+                "-logtostderr=true", "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
+                "-s3.port=\(port)", "-s3.port.grpc=\(try NATSServer.freePort())", "-s3.config=\(users)",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0", "-volume.max=100", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+            ] + ports
+        }
+    }
+
+    var endpoint: String { "http://127.0.0.1:\(process.port)" }
+
+    var configuration: S3Configuration {
+        var configuration = S3Configuration(bucket: "bucket")
+        configuration.endpoint = endpoint
+        configuration.create = true
+        // Many an answer of 500 of rclone means that it can't.
+        configuration.maxAttempts = flavor == .rclone ? 2 : 8
+        configuration.credentials = .fixed(
+            S3Credentials(accessKeyID: Self.accessKey, secretAccessKey: Self.secretKey))
+        return configuration
+    }
+
+    /// A store on the server, opened anew.
+    func open(_ adjust: (inout S3Configuration) -> Void = { _ in }) async throws -> S3Store {
+        var configuration = configuration
+        adjust(&configuration)
+        return try await S3Store.open(configuration, environment: [:], logger: Logger(label: "test"))
+    }
+}

@@ -1,0 +1,232 @@
+import Foundation
+import HTTP
+import Logging
+import S3Storage
+import Storage
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct S3StoreTests {
+    private func stream(_ count: Int, chunk: Int = 100_000, size: Int? = nil) -> ObjectBody {
+        let content = bytes(count)
+        let offset = Mutex(0)
+        return ObjectBody(size: size) { () async throws(StorageError) in
+            let range = offset.withLock { start in
+                let end = min(start + chunk, count)
+                defer { start = end }
+                return start..<end
+            }
+            return range.isEmpty ? nil : Array(content[range])
+        }
+    }
+
+    @Test(arguments: [S3Flavor.seaweed, .moto])
+    func partsMakeOneObject(_ flavor: S3Flavor) async throws {
+        let server = try await S3Server(flavor)
+        let store = try await server.open { $0.partSize = 5 << 20 }
+        let attributes = ObjectAttributes(contentType: "a/b", metadata: ["Name": ["1", "ü"], "plain": ["x"]])
+        for size in [5 << 20, (5 << 20) + 1, 10 << 20, 23_456_789] {
+            let content = bytes(size)
+            for known in [size, nil] {
+                let options = PutOptions(attributes: attributes)
+                let info = try await store.put("large", stream(size, size: known), options: options)
+                #expect(info.size == size && info.digest == Digest(of: content))
+                let object = try await store.get("large")
+                #expect(object.info.version == info.version && object.info.attributes == attributes)
+                #expect(try await object.body.collect(upTo: size) == content)
+            }
+        }
+        #expect(try await store.abortUploads(before: .now.addingTimeInterval(60)) == 0)
+        await store.shutdown()
+    }
+
+    @Test(arguments: [S3Flavor.seaweed, .moto])
+    func ofLargeConditionalPutsOneWins(_ flavor: S3Flavor) async throws {
+        let server = try await S3Server(flavor)
+        let store = try await server.open { $0.partSize = 5 << 20 }
+        let outcomes = await withTaskGroup(of: Result<ObjectInfo, any Error>.self) { group in
+            for number in 0..<4 {
+                group.addTask {
+                    let create = PutOptions(precondition: .absent)
+                    do {
+                        return .success(try await store.put("k", self.stream((6 << 20) + number), options: create))
+                    } catch {
+                        return .failure(error)
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        let winners = outcomes.compactMap { try? $0.get() }
+        #expect(winners.count == 1)
+        for case .failure(let error) in outcomes {
+            #expect((error as? StorageError)?.kind == .preconditionFailed, "\(error)")
+        }
+        let winner = try #require(winners.first)
+        #expect(try await store.info("k").version == winner.version)
+        // Not in parts: the digest is kept.
+        #expect(try await store.info("k").digest == Digest(of: bytes(winner.size)))
+        let swap = PutOptions(precondition: .matches(winner.version))
+        let next = try await store.put("k", stream(7 << 20), options: swap)
+        await #expect { try await store.put("k", self.stream(7 << 20), options: swap) } throws: {
+            ($0 as? StorageError)?.currentVersion == next.version
+        }
+        #expect(try await store.bytes("k") == bytes(7 << 20))
+        await store.shutdown()
+    }
+
+    /// The same bytes have the same ETag: the version tells them apart all the same.
+    @Test func whatComesBackIsNotTheSame() async throws {
+        let server = try await S3Server(.seaweed)
+        let store = try await server.open()
+        let first = try await store.put("k", ObjectBody("A"))
+        try await store.put("k", ObjectBody("B"))
+        let third = try await store.put("k", ObjectBody("A"))
+        for options in [PutOptions(precondition: .matches(first.version))] {
+            await #expect { try await store.put("k", ObjectBody("C"), options: options) } throws: {
+                ($0 as? StorageError)?.currentVersion == third.version
+            }
+        }
+        let delete = DeleteOptions(precondition: .matches(first.version))
+        await #expect(throws: StorageError.self) { try await store.delete("k", options: delete) }
+        await store.shutdown()
+    }
+
+    @Test(arguments: S3Flavor.allCases)
+    func whatTheServerCanIsFoundOut(_ flavor: S3Flavor) async throws {
+        let server = try await S3Server(flavor)
+        let store = try await server.open()
+        let conditions: Capabilities = [.createOnly, .compareAndSwap, .metadataUpdate]
+        #expect(store.capabilities == (flavor == .rclone ? [] : conditions))
+        #expect(try await store.list(ListQuery()).keys.isEmpty, "the probe is still there")
+        await store.shutdown()
+    }
+
+    @Test func othersReadAndWriteTheSame() async throws {
+        let server = try await S3Server(.seaweed)
+        let store = try await server.open { $0.prefix = "team/" }
+        let attributes = ObjectAttributes(contentType: "text/x", metadata: ["plain": ["value"], "Große": ["ü"]])
+        _ = try await store.put("dir/ü +%", ObjectBody("ours"), options: PutOptions(attributes: attributes))
+        let program = """
+            import sys, botocore.session
+            from botocore.config import Config
+            s3 = botocore.session.get_session().create_client("s3", endpoint_url=sys.argv[1], region_name="us-east-1",
+                aws_access_key_id=sys.argv[2], aws_secret_access_key=sys.argv[3], config=Config(s3={"addressing_style": "path"}))
+            got = s3.get_object(Bucket="bucket", Key="team/dir/ü +%")
+            print(got["Body"].read().decode(), got["ContentType"], got["Metadata"]["plain"])
+            s3.put_object(Bucket="bucket", Key="team/theirs", Body=b"theirs", ContentType="a/b", Metadata={"name": "v"})
+            """
+        let output = try await python(program, [server.endpoint, S3Server.accessKey, S3Server.secretKey])
+        #expect(output == "ours text/x value\n")
+        let object = try await store.get("theirs")
+        #expect(try await object.body.collect(upTo: 10) == Array("theirs".utf8))
+        #expect(object.info.attributes == ObjectAttributes(contentType: "a/b", metadata: ["name": ["v"]]))
+        let swap = PutOptions(precondition: .matches(object.info.version))
+        _ = try await store.put("theirs", ObjectBody("ours now"), options: swap)
+        #expect(try await store.list(ListQuery()).keys == ["dir/ü +%", "theirs"])
+        await store.shutdown()
+    }
+
+    @Test(arguments: [S3Flavor.seaweed, .moto])
+    func urlsThatNeedNoCredentials(_ flavor: S3Flavor) async throws {
+        let server = try await S3Server(flavor)
+        let store = try await server.open()
+        let http = try HTTPClient()
+        let key: ObjectKey = "dir/a b+ü%"
+        let put = try await store.presignedURL(.put, key, lifetime: .seconds(60))
+        let answer = try await http.send(HTTPRequest(.put, put, body: .bytes(Array("by url".utf8))))
+        #expect(answer.status == 200)
+        #expect(try await store.bytes(key) == Array("by url".utf8))
+        let get = try await store.presignedURL(.get, key, lifetime: .seconds(60))
+        let response = try await http.send(HTTPRequest(.get, get))
+        #expect(try await response.body.collect(upTo: 100) == Array("by url".utf8))
+        if flavor == .seaweed {
+            #expect(try await http.send(HTTPRequest(.get, get + "0")).status == 403)
+        }
+        await #expect(throws: StorageError.self) { try await store.presignedURL(.get, key, lifetime: .seconds(0)) }
+        await store.shutdown()
+    }
+
+    @Test(arguments: [S3Flavor.seaweed, .moto])
+    func manyAreDeletedAndOneIsCopied(_ flavor: S3Flavor) async throws {
+        let server = try await S3Server(flavor)
+        let store = try await server.open { $0.prefix = "p/" }
+        let keys: [ObjectKey] = ["a", "b c", "<&>\"'", "ü+%", "x/y", "never there"]
+        for key in keys.dropLast() { try await store.put(key, ObjectBody("1")) }
+        let attributes = ObjectAttributes(contentType: "a/b", metadata: ["M": ["1"]])
+        let source = try await store.put("ü source", ObjectBody("copied"), options: PutOptions(attributes: attributes))
+        let copy = try await store.copy("ü source", to: "target")
+        #expect(copy.version != source.version && copy.digest == source.digest && copy.attributes == attributes)
+        #expect(try await store.info("target").version == copy.version)
+        #expect(try await store.bytes("target") == Array("copied".utf8))
+        await #expect { try await store.copy("nothing", to: "target") } throws: {
+            ($0 as? StorageError)?.kind == .notFound
+        }
+        #expect(try await store.delete(keys).isEmpty)
+        #expect(try await store.list(ListQuery()).keys == ["target", "ü source"])
+        await store.shutdown()
+    }
+
+    @Test func wrongSecretsAndBucketsAreTold() async throws {
+        let server = try await S3Server(.seaweed)
+        try await server.open().shutdown()
+        let wrong = S3Credentials(accessKeyID: S3Server.accessKey, secretAccessKey: "wrong-secret")
+        let cases: [(String, StorageError.Kind, (inout S3Configuration) -> Void)] = [
+            ("secret", .internal, { $0.credentials = .fixed(wrong) }),
+            ("none", .internal, { $0.credentials = .chain }),
+            (
+                "bucket", .unavailable,
+                {
+                    $0.bucket = "missing"
+                    $0.create = false
+                }
+            ), ("name", .invalid, { $0.bucket = "a b" }), ("endpoint", .invalid, { $0.endpoint = "ftp://x" }),
+        ]
+        for (name, kind, adjust) in cases {
+            let error = await #expect(throws: StorageError.self) {
+                var configuration = server.configuration
+                adjust(&configuration)
+                let environment = ["HOME": "/nowhere", "AWS_EC2_METADATA_DISABLED": "true"]
+                _ = try await S3Store.open(configuration, environment: environment, logger: Logger(label: "test"))
+            }
+            #expect(error?.kind == kind && error?.errorClass != .transient, "\(name): \(error.map(String.init) ?? "")")
+            #expect(error?.message.contains("wrong-secret") == false)
+        }
+    }
+
+    @Test func memoryStaysAtAFewParts() async throws {
+        let server = try await S3Server(.seaweed)
+        let store = try await server.open { $0.payloadSigning = .unsigned }
+        let before = try residentBytes()
+        let chunk = bytes(1 << 20)
+        let count = Mutex(0)
+        let most = Mutex(0)
+        let body = ObjectBody(size: nil) { () async throws(StorageError) in
+            guard
+                count.withLock({ count in
+                    count += 1; return count <= 256
+                })
+            else { return nil }
+            let used = ((try? residentBytes()) ?? 0) - before
+            most.withLock { $0 = max($0, used) }
+            return chunk
+        }
+        try await store.put("large", body)
+        var received = 0
+        for try await chunk in try await store.get("large").body {
+            received += chunk.count
+            let used = try residentBytes() - before
+            most.withLock { $0 = max($0, used) }
+        }
+        #expect(received == 256 << 20)
+        #expect(most.withLock { $0 } < 96 << 20, "\(most.withLock { $0 } >> 20) MiB")
+        print("256 MiB put and got within \(most.withLock { $0 } >> 20) MiB")
+        await store.shutdown()
+    }
+
+    private func residentBytes() throws -> Int {
+        let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+        return (Int(text.split(separator: " ")[1]) ?? 0) * 4096
+    }
+}

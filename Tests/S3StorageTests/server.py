@@ -1,0 +1,222 @@
+"""A small S3 that fails as it is told. Usage: server.py PORT
+
+PUT /_faults sets a list of {"method", "match", "times", "kind", ...}; each request takes the first that fits.
+GET /_state tells what is there. Signatures are not checked, access keys are where a fault says so.
+"""
+import base64, datetime, hashlib, json, socket, struct, sys, threading, time
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+lock = threading.Lock()
+objects, uploads, faults, requests = {}, {}, [], []
+clock = {"ahead": 0}
+keys = {"issued": 0}
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=clock["ahead"])
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def date_time_string(self, timestamp=None):
+        return format_datetime(now(), usegmt=True)
+
+    def reply(self, status, body=b"", headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if not any(name == "Content-Length" for name, _ in headers):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def error(self, status, code, headers=()):
+        body = f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode()
+        self.reply(status, body, headers)
+
+    def reset(self):
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def fault(self):
+        with lock:
+            for fault in faults:
+                if fault["times"] and fault.get("method", self.command) == self.command and fault.get("match", "") in self.path:
+                    fault["times"] -= 1
+                    return fault
+        return {"kind": "none"}
+
+    def answer(self):
+        split = urlsplit(self.path)
+        query = dict(parse_qsl(split.query, keep_blank_values=True))
+        if self.path.startswith("/_"):
+            return self.control(split.path, query)
+        with lock:
+            requests.append(f"{self.command} {self.path}")
+        fault = self.fault()
+        kind = fault["kind"]
+        length = int(self.headers.get("Content-Length", 0))
+        if kind == "reset-in-body":
+            self.rfile.read(min(length, 1000))
+            return self.reset()
+        body = self.rfile.read(length)
+        stamp = self.headers.get("x-amz-date")
+        if clock["ahead"] and stamp:
+            sent = datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+            if abs((now() - sent).total_seconds()) > 900:
+                return self.error(403, "RequestTimeTooSkewed")
+        if kind == "status":
+            return self.error(fault["status"], fault["code"], list(fault.get("headers", {}).items()))
+        if kind == "error-in-success":
+            return self.error(200, fault["code"])
+        if kind == "reset":
+            return self.reset()
+        if kind == "hang":
+            return time.sleep(60)
+        if kind == "expired" and "Credential=key-1/" in self.headers.get("Authorization", ""):
+            with lock:
+                fault["times"] += 1
+            return self.error(400, "ExpiredToken")
+        if kind == "lost":
+            self.wfile = open("/dev/null", "wb")
+            self.act(split.path, query, body, {})
+            return self.reset()
+        self.act(split.path, query, body, fault)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer
+
+    def control(self, path, query):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if path == "/_faults":
+            faults[:] = json.loads(body)
+            return self.reply(200)
+        if path == "/_clock":
+            clock["ahead"] = int(query["ahead"])
+            return self.reply(200)
+        if path == "/_state":
+            state = {"objects": len(objects), "uploads": len(uploads), "requests": requests}
+            return self.reply(200, json.dumps(state).encode())
+        self.credentials(path, query, body)
+
+    def credentials(self, path, query, body):
+        keys["issued"] += 1
+        number = keys["issued"]
+        ends = (now() + datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        document = {"AccessKeyId": f"key-{number}", "SecretAccessKey": "s", "Token": "t", "Expiration": ends}
+        if path == "/_container":
+            return self.reply(200, json.dumps(document).encode())
+        if path == "/_imds/latest/api/token":
+            return self.reply(200 if self.command == "PUT" else 405, b"metadata-token")
+        if self.headers.get("X-aws-ec2-metadata-token") == "metadata-token":
+            if path.endswith("/security-credentials/"):
+                return self.reply(200, b"role")
+            return self.reply(200, json.dumps(document).encode())
+        form = dict(parse_qsl(body.decode()))
+        if path == "/_sts/" and form.get("WebIdentityToken") == "identity":
+            return self.reply(200, f"""<R><AssumeRoleWithWebIdentityResult><Credentials>
+                <AccessKeyId>key-{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
+                <Expiration>{ends}</Expiration></Credentials></AssumeRoleWithWebIdentityResult></R>""".encode())
+        self.reply(403)
+
+    def act(self, path, query, body, fault):
+        parts = unquote(path).lstrip("/").split("/", 1)
+        key = parts[1] if len(parts) > 1 else None
+        with lock:
+            current = objects.get(key)
+        if key is None:
+            return self.bucket(query)
+        if self.command == "POST" and "uploads" in query:
+            with lock:
+                number = str(len(requests))
+                uploads[number] = (self.metadata(), {})
+            return self.reply(200, f"<R><UploadId>{number}</UploadId></R>".encode())
+        if "uploadId" in query:
+            return self.upload(key, query, body)
+        if self.command == "PUT":
+            return self.put(key, body, self.metadata())
+        if self.command == "DELETE":
+            with lock:
+                objects.pop(key, None)
+            return self.reply(204)
+        if current is None:
+            return self.error(404, "NoSuchKey")
+        self.read(current, fault)
+
+    def metadata(self):
+        return [(n, v) for n, v in self.headers.items() if n.lower().startswith("x-amz-meta-")]
+
+    def put(self, key, body, metadata):
+        etag = '"' + hashlib.md5(body).hexdigest() + '"'
+        with lock:
+            current = objects.get(key)
+            refused = self.headers.get("If-None-Match") == "*" and current
+            wanted = self.headers.get("If-Match")
+            if refused or wanted and (current is None or current[1] != wanted):
+                return self.error(412, "PreconditionFailed")
+            objects[key] = (body, etag, metadata)
+        self.reply(200, b"", [("ETag", etag)])
+
+    def upload(self, key, query, body):
+        with lock:
+            upload = uploads.get(query["uploadId"])
+            if self.command in ("POST", "DELETE"):
+                uploads.pop(query["uploadId"], None)
+        if upload is None:
+            return self.error(404, "NoSuchUpload")
+        if self.command == "DELETE":
+            return self.reply(204)
+        etag = '"' + hashlib.md5(body).hexdigest() + '"'
+        if self.command == "PUT":
+            upload[1][int(query["partNumber"])] = body
+            return self.reply(200, b"", [("ETag", etag)])
+        whole = b"".join(part for _, part in sorted(upload[1].items()))
+        with lock:
+            objects[key] = (whole, '"multi-1"', upload[0])
+        self.reply(200, b"<R><ETag>&quot;multi-1&quot;</ETag></R>")
+
+    def read(self, current, fault):
+        body, etag, metadata = current
+        wanted = self.headers.get("If-Match")
+        if wanted and wanted != etag:
+            return self.error(412, "PreconditionFailed")
+        headers = [("ETag", etag), ("Last-Modified", self.date_time_string())] + metadata
+        status, whole = 200, len(body)
+        if range_ := self.headers.get("Range"):
+            first, last = range_.removeprefix("bytes=").split("-")
+            first, last = int(first), min(int(last or whole), whole - 1)
+            status, body = 206, body[first : last + 1]
+            headers.append(("Content-Range", f"bytes {first}-{last}/{whole}"))
+        headers.append(("Content-Length", str(len(body))))
+        if fault.get("kind") == "corrupt":
+            body = bytes([body[0] ^ 1]) + body[1:]
+        if fault.get("kind") in ("truncate", "stall"):
+            self.reply(status, body[: fault["after"]], headers)
+            self.wfile.flush()
+            time.sleep(0.2 if fault["kind"] == "truncate" else 60)
+            return self.reset()
+        self.reply(status, body, headers)
+
+    def bucket(self, query):
+        with lock:
+            names = sorted(key for key in objects if key.startswith(query.get("prefix", "")))
+        contents = "".join(f"<Contents><Key>{name}</Key><Size>0</Size></Contents>" for name in names)
+        self.reply(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>".encode())
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, *_):
+        pass
+
+
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

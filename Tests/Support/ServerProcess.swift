@@ -1,0 +1,51 @@
+package import Foundation
+
+/// A server program on a port of its own, ended with its owner, or with the test process.
+package final class ServerProcess: Sendable {
+    package let port: Int
+    package let folder: URL
+
+    private let process: Process
+
+    /// Starts `program` with the arguments that `arguments` makes of a free port and an empty folder, and waits until
+    /// the port answers.
+    package init(
+        _ program: String, environment: [String: String] = [:], seconds: Int = 30,
+        arguments: (_ port: Int, _ folder: String) throws -> [String]
+    ) async throws {
+        port = try NATSServer.freePort()
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("server-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            throw TestFailure("“\(program)” is not installed; run deploy/test.sh")
+        }
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        // The shell waits on a pipe that ends with this process, however it ends; the server and its children go then.
+        let script = #""$@" >"$0" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -9 $pid 2>/dev/null"#
+        let log = folder.appendingPathComponent("log").path
+        process.arguments = ["-c", script, log, program] + (try arguments(port, folder.path))
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = Pipe()
+        try process.run()
+        for _ in 0..<seconds * 50 {
+            if NATSServer.answers(port) { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        let text = try? String(contentsOfFile: log, encoding: .utf8)
+        throw TestFailure("\(program) does not answer on port \(port): \(text?.suffix(2000) ?? "no log")")
+    }
+
+    deinit {
+        (process.standardInput as? Pipe)?.fileHandleForWriting.closeFile()
+        process.waitUntilExit()
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    /// A program beside the tests' Python: what pip installed there.
+    package static func tool(_ name: String) throws -> String {
+        let python = try ProcessInfo.processInfo.environment["NATS_PYTHON"]
+            .orThrow("NATS_PYTHON does not name a Python with the test servers; run deploy/test.sh")
+        return URL(fileURLWithPath: python).deletingLastPathComponent().appendingPathComponent(name).path
+    }
+}

@@ -64,8 +64,8 @@ let package = Package(
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "HTTP", "StorageService", logging,
-                yams,
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "S3Storage", "HTTP",
+                "StorageService", logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -96,8 +96,8 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "S3Storage", "HTTP", "StorageService", "StorageWire", "JetStreamStorage",
-                "Storage", "NATS", logging,
+                "StorageConfiguration", "FileStorage", "S3Storage", "HTTP", "StorageService", "StorageWire",
+                "JetStreamStorage", "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -45,7 +45,7 @@ final class Descriptor: Sendable {
     func openIfPresent(_ path: String, _ flags: Int32 = O_RDONLY) throws(StorageError) -> Descriptor? {
         do throws(StorageError) {
             return try open(path, flags)
-        } catch where error.systemCode == ENOENT {
+        } catch  where error.systemCode == ENOENT {
             return nil
         }
     }
@@ -74,7 +74,9 @@ final class Descriptor: Sendable {
     func write(_ bytes: [UInt8]) throws(StorageError) {
         var written = 0
         while written < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress?.advanced(by: written), $0.count - written) }
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(number, $0.baseAddress?.advanced(by: written), $0.count - written)
+            }
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { throw .system("writing a file", count == 0 ? ENOSPC : errno) }
             written += count

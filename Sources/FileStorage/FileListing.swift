@@ -102,7 +102,7 @@ struct FileListing {
         let stored: StoredFile?
         do throws(StorageError) {
             stored = try StoredFile.open(path, key, in: root.objects)
-        } catch where error.systemCode == nil && error.kind == .internal {
+        } catch  where error.systemCode == nil && error.kind == .internal {
             // Damaged: there is no info to list, and one bad file must not hide all others.
             return nil
         }

@@ -15,17 +15,15 @@ public import Storage
 /// like are `unavailable`; a failing or damaged disk is `internal`. A change that was made but may not survive a power
 /// failure, because syncing its folder failed, is `unavailable` too.
 public final class FileStore: Store {
-    /// Objects up to this size are put in one go.
-    private static let chunk = 1 << 20
     /// Objects up to this size are read in one go.
     private static let readAtOnce = 256 << 10
 
     let root: Root
     let threads: IOThreads
-    private let configuration: FileStoreConfiguration
-    private let writes: FileWrites
-    private let groupCommit: GroupCommit
-    private let now: @Sendable () -> Date
+    let configuration: FileStoreConfiguration
+    let writes: FileWrites
+    let groupCommit: GroupCommit
+    let now: @Sendable () -> Date
 
     /// Opens the folder, made where it is missing, and removes temporary files that were left behind in it.
     ///
@@ -34,8 +32,8 @@ public final class FileStore: Store {
     public static func open(
         _ configuration: FileStoreConfiguration, now: @escaping @Sendable () -> Date = { Date.now }
     ) async throws(StorageError) -> FileStore {
-        let threads = IOThreads(count: max(1, configuration.threads))
         do throws(StorageError) {
+            let threads = try IOThreads(count: max(1, configuration.threads))
             let root = try await threads.run { () throws(StorageError) in try Root(configuration.path) }
             let store = FileStore(configuration, root, threads, now)
             try await store.removeTemporaries()
@@ -60,49 +58,6 @@ public final class FileStore: Store {
 
     public var capabilities: Capabilities { [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID] }
 
-    public func put(
-        _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
-    ) async throws(StorageError) -> ObjectInfo {
-        do throws(StorageError) {
-            try root.checkOpen()
-            try options.validate()
-            var upload = Upload(key: key, options: options, root: root, threads: threads)
-            do throws(StorageError) {
-                var reader = BodyReader(body)
-                while let chunk = try await reader.next(Self.chunk) { try await upload.append(chunk) }
-                let digest = try reader.finish(expected: options.expectedDigest)
-                let info = upload.info(size: reader.count, digest: digest, now: now())
-                if Task.isCancelled { throw StorageError.cancelled }
-                return try await finish(upload, info)
-            } catch {
-                await upload.discard()
-                throw error
-            }
-        } catch {
-            throw error.during(.put, key: key)
-        }
-    }
-
-    private func finish(_ upload: Upload, _ info: ObjectInfo) async throws(StorageError) -> ObjectInfo {
-        let (writes, now) = (writes, now())
-        if configuration.durability == .batched {
-            let draft = try await threads.run { () throws(StorageError) in
-                try upload.prepared(info, now: now, sync: false)
-            }
-            do throws(StorageError) { try await groupCommit.flush() } catch {
-                _ = try? await threads.run { draft.temporary.remove() }
-                throw error
-            }
-            let stored = try await threads.run { () throws(StorageError) in try writes.commit(draft) }
-            do throws(StorageError) { try await groupCommit.flush() } catch { throw error.afterCommit }
-            return stored
-        }
-        let isSynced = configuration.durability == .always
-        return try await threads.run { () throws(StorageError) in
-            try writes.commit(try upload.prepared(info, now: now, sync: isSynced))
-        }
-    }
-
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
             let stored = try await find(key) { file in file.bytes != nil }
@@ -110,10 +65,10 @@ public final class FileStore: Store {
             let size = stored.info.size
             let range = try options.range?.resolve(size: size) ?? 0..<size
             guard let bytes = stored.bytes else {
-                let body = FileBody(stored, range, verify: configuration.verify, threads).body
+                let body = FileBody(stored, range, verify: configuration.verify && options.verify, threads).body
                 return StoredObject(info: stored.info, range: range, body: body)
             }
-            if configuration.verify { try FileBody.check(Digest(of: bytes), stored.info) }
+            if configuration.verify && options.verify { try FileBody.check(Digest(of: bytes), stored.info) }
             let part = range.count == size ? bytes : Array(bytes[range])
             return StoredObject(info: stored.info, range: range, body: ObjectBody(part))
         } catch {

@@ -107,7 +107,7 @@ struct FileWrites: Sendable {
             let current = try StoredFile.open(path, key, in: root.objects)
             try check(precondition, current, key, now)
             return current.map { !$0.info.isExpired(at: now) } ?? false
-        } catch where error.kind == .internal && precondition == .none {
+        } catch  where error.kind == .internal && precondition == .none {
             return true
         }
     }

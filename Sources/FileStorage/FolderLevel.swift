@@ -67,7 +67,7 @@ struct FolderLevel {
     private func open(_ path: String, _ objects: Descriptor) throws(StorageError) -> Descriptor? {
         do throws(StorageError) {
             return try objects.openIfPresent(path, O_RDONLY | O_DIRECTORY)
-        } catch where error.systemCode == ENOTDIR || error.systemCode == ELOOP {
+        } catch  where error.systemCode == ENOTDIR || error.systemCode == ELOOP {
             return nil
         }
     }

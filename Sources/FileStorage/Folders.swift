@@ -38,7 +38,7 @@ final class Folders: Sendable {
             do throws(StorageError) {
                 let folder = try make(path)
                 return (try body(folder), folder)
-            } catch where error.systemCode == ENOENT {
+            } catch  where error.systemCode == ENOENT {
                 continue
             }
         }

@@ -11,7 +11,7 @@ final class Root: Sendable {
     let objects: Descriptor
     let temporary: Descriptor
     let ids: Descriptor
-    let locks: KeyLocks
+    let locks: FileLocks
     let names: NameEncoding
     private let knowsExpiring = Mutex(false)
     private let isOpen = Mutex(true)
@@ -23,7 +23,7 @@ final class Root: Sendable {
         objects = try folder.folder("objects").folder
         temporary = try folder.folder("tmp").folder
         ids = try folder.folder("ids").folder
-        locks = KeyLocks(try folder.open("lock", O_RDWR | O_CREAT, mode: 0o666))
+        locks = FileLocks(try folder.open("lock", O_RDWR | O_CREAT, mode: 0o666))
         names = try Format(folder: folder, temporary: temporary).settle()
         try folder.sync()
     }
@@ -110,7 +110,7 @@ private struct Format {
         let name = "probe-\(token)-\u{e9}"
         do throws(StorageError) {
             _ = try temporary.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o666)
-        } catch where error.systemCode == EINVAL || error.systemCode == EILSEQ {
+        } catch  where error.systemCode == EINVAL || error.systemCode == EILSEQ {
             return false
         }
         defer { _ = unlinkat(temporary.number, name, 0) }

@@ -19,7 +19,8 @@ struct StoredFile: Sendable {
     /// is none.
     ///
     /// - Throws: `internal` where it is damaged.
-    static func open(_ path: String, _ key: ObjectKey, in folder: Descriptor, bytesUpTo limit: Int = 0) throws(StorageError)
+    static func open(_ path: String, _ key: ObjectKey, in folder: Descriptor, bytesUpTo limit: Int = 0)
+        throws(StorageError)
         -> StoredFile?
     {
         guard let file = try folder.openIfPresent(path, O_RDONLY | O_NONBLOCK) else { return nil }

@@ -24,7 +24,9 @@ struct TemporaryFile: Sendable {
         if !replacing {
             if linkat(self.folder.number, name, folder.number, target, 0) == 0 { return remove() }
             // File systems without links: the key's lock alone keeps others away.
-            guard errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK else { throw .system("making an object's file") }
+            guard errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK else {
+                throw .system("making an object's file")
+            }
         }
         guard renameat(self.folder.number, name, folder.number, target) == 0 else {
             throw .system("putting an object's file in place")

@@ -8,14 +8,15 @@ struct Upload: Sendable {
     let options: PutOptions
     let root: Root
     let threads: IOThreads
-    private var pending: [UInt8] = []
+    private var pending: [UInt8]
     private var temporary: TemporaryFile?
 
-    init(key: ObjectKey, options: PutOptions, root: Root, threads: IOThreads) {
+    init(key: ObjectKey, options: PutOptions, root: Root, threads: IOThreads, bytes: [UInt8] = []) {
         self.key = key
         self.options = options
         self.root = root
         self.threads = threads
+        pending = bytes
     }
 
     mutating func append(_ chunk: [UInt8]) async throws(StorageError) {

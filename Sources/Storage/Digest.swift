@@ -28,7 +28,7 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
     /// The digest of these 32 bytes; nil for another number of them.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == SHA256.byteCount else { return nil }
-        self.bytes = Array(bytes)
+        words = Array(bytes).withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
     }
 
     /// Parses `SHA-256=<base64url>`, or 64 hexadecimal digits, with or without the name; nil for anything else.

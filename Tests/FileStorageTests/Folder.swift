@@ -6,6 +6,15 @@ import Storage
 final class Folder: Sendable {
     let path = FileManager.default.temporaryDirectory.appending(path: "files-\(UUID().uuidString)").path
 
+    init() {}
+
+    /// One whose names are settled to be portable.
+    convenience init(isPortable: Bool) throws {
+        self.init()
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        if isPortable { try write("nats-storage files 1 portable\n", to: "format") }
+    }
+
     deinit {
         try? FileManager.default.removeItem(atPath: path)
     }
@@ -13,11 +22,16 @@ final class Folder: Sendable {
     /// Opens a store in it.
     func store(
         _ durability: FileStoreConfiguration.Durability = .always,
+        clock: TestClock = TestClock(),
         _ change: (inout FileStoreConfiguration) -> Void = { _ in }
     ) async throws -> FileStore {
         var configuration = FileStoreConfiguration(path: path, durability: durability)
         change(&configuration)
-        return try await FileStore.open(configuration)
+        return try await FileStore.open(configuration, now: clock.now)
+    }
+
+    func write(_ text: String, to name: String) throws {
+        try Data(text.utf8).write(to: URL(filePath: path + "/" + name))
     }
 
     /// What lies in it, paths sorted.

@@ -59,7 +59,7 @@ struct Race: Sendable {
             let object: StoredObject
             do throws(StorageError) {
                 object = try await store.get(key)
-            } catch where error.kind == .notFound {
+            } catch  where error.kind == .notFound {
                 _ = try await store.put(key, ObjectBody("1"), options: PutOptions(precondition: .absent))
                 return 1
             }

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Each key belongs to one of 256 locks. Within the process a mutex excludes; among processes the lock of one byte of
 /// a file does, held by an open file description: the kernel releases it with the process, however that ends.
-final class KeyLocks: Sendable {
+final class FileLocks: Sendable {
     private final class Stripe: Sendable {
         let mutex = Mutex<Void>(())
     }

@@ -13,6 +13,7 @@ let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-col
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -21,6 +22,7 @@ let package = Package(
         .executable(name: "nats-storage", targets: ["nats-storage"]),
         .library(name: "Storage", targets: ["Storage"]),
         .library(name: "FileStorage", targets: ["FileStorage"]),
+        .library(name: "SQLiteStorage", targets: ["SQLiteStorage"]),
         .library(name: "NATS", targets: ["NATS"]),
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "S3Storage", targets: ["S3Storage"]),
@@ -35,6 +37,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
@@ -42,6 +45,8 @@ let package = Package(
         .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
         .target(name: "CFiles"),
         .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
+        .target(
+            name: "SQLiteStorage", dependencies: ["Storage", "Encodings", grdb, crypto], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
         .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),
@@ -64,8 +69,8 @@ let package = Package(
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "S3Storage", "HTTP",
-                "StorageService", logging, yams,
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage",
+                "S3Storage", "HTTP", "StorageService", logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -84,11 +89,15 @@ let package = Package(
         .testTarget(
             name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
         .executableTarget(
-            name: "file-store-writer", dependencies: ["FileStorage", "Storage"], path: "Tests/FileStoreWriter",
+            name: "store-writer", dependencies: ["FileStorage", "SQLiteStorage", "Storage"], path: "Tests/StoreWriter",
             swiftSettings: strict),
         .testTarget(
             name: "FileStorageTests",
-            dependencies: ["FileStorage", "Storage", "StorageConformance", "TestSupport", "file-store-writer"],
+            dependencies: ["FileStorage", "Storage", "StorageConformance", "TestSupport", "store-writer"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SQLiteStorageTests",
+            dependencies: ["SQLiteStorage", "Storage", "StorageConformance", "TestSupport", "store-writer", grdb],
             swiftSettings: strict),
         .testTarget(
             name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
@@ -96,8 +105,8 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "FileStorage", "S3Storage", "HTTP", "StorageService", "StorageWire",
-                "JetStreamStorage", "Storage", "NATS", logging,
+                "StorageConfiguration", "FileStorage", "SQLiteStorage", "S3Storage", "HTTP", "StorageService",
+                "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(

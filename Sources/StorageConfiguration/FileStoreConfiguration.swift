@@ -7,8 +7,8 @@ extension FileStoreConfiguration {
             "type", "path", "durability", "verify", "threads", "temporary_grace", "sweep_interval")
         guard let path = try fields["path"]?.string(), !path.isEmpty else { throw node.failure("has no path") }
         self.init(path: path)
-        durability =
-            try fields["durability"]?.choice(["always": .always, "batched": .batched, "none": .none]) ?? durability
+        let choices = Dictionary(uniqueKeysWithValues: Durability.allCases.map { ($0.rawValue, $0) })
+        durability = try fields["durability"]?.choice(choices) ?? durability
         verify = try fields["verify"]?.boolean() ?? verify
         threads = try fields["threads"]?.integer(in: 1...256) ?? threads
         temporaryGrace = try fields["temporary_grace"]?.duration() ?? temporaryGrace

@@ -4,6 +4,7 @@ public import JetStreamStorage
 public import Logging
 public import NATS
 public import S3Storage
+public import SQLiteStorage
 public import Storage
 import Yams
 
@@ -15,6 +16,8 @@ public enum StoreConfiguration: Sendable {
     case jetStream(BucketConfiguration)
     /// Files in a folder.
     case file(FileStoreConfiguration)
+    /// One SQLite file.
+    case sqlite(SQLiteStoreConfiguration)
     /// A bucket of S3, or of a server that speaks it.
     case s3(S3Configuration)
 
@@ -24,8 +27,9 @@ public enum StoreConfiguration: Sendable {
         case "memory": self = .memory(try Self.memory(node))
         case "jetstream": self = .jetStream(try Self.jetStream(node))
         case "file": self = .file(try FileStoreConfiguration(node))
+        case "sqlite": self = .sqlite(try SQLiteStoreConfiguration(node))
         case "s3": self = .s3(try S3Configuration(node))
-        default: throw node.failure("type “\(type)” is none of memory, jetstream, file, s3")
+        default: throw node.failure("type “\(type)” is none of memory, jetstream, file, sqlite, s3")
         }
     }
 
@@ -86,6 +90,8 @@ public enum StoreConfiguration: Sendable {
             try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
         case .file(let configuration):
             try await FileStore.open(configuration)
+        case .sqlite(let configuration):
+            try await SQLiteStore.open(configuration)
         case .s3(let bucket):
             try await S3Store.open(bucket, environment: environment, logger: logger)
         }

@@ -91,10 +91,12 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream", "file", "s3"])
+    @Test(arguments: ["memory", "jetstream", "file", "sqlite", "s3"])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
-        var environment = ["FILE_STORE_PATH": server.folder.path + "/objects"]
+        var environment = [
+            "FILE_STORE_PATH": server.folder.path + "/objects", "SQLITE_STORE_PATH": server.folder.path + "/store.db",
+        ]
         var bucket: ServerProcess?
         if name == "s3" {
             let process = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in

@@ -39,6 +39,10 @@ struct StoredMeta: Sendable {
         !meta.isDeleted && (meta.expires.map { $0 > now } ?? true)
     }
 
+    func isExpired(at now: Date) -> Bool {
+        !meta.isDeleted && (meta.expires.map { $0 <= now } ?? false)
+    }
+
     var info: ObjectInfo {
         ObjectInfo(
             key: key, size: meta.size, version: version, digest: meta.digest, modified: modified, expires: meta.expires,

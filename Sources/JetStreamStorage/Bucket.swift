@@ -75,6 +75,11 @@ struct Bucket: Sendable {
         return maxAge.map { entry.time.addingTimeInterval($0.seconds) > now } ?? true
     }
 
+    /// The version that an object has now; nil where it is deleted, expired or was never there.
+    func liveVersion(_ meta: StoredMeta?) -> Version? {
+        meta.flatMap { holds($0, at: .now) ? $0.version : nil }
+    }
+
     /// The meta of the object that `key` names now.
     func live(_ key: ObjectKey, ifMatch: Version? = nil) async throws(StorageError) -> StoredMeta {
         try check(try await meta(key), key, ifMatch)

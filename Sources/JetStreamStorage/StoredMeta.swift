@@ -49,8 +49,3 @@ struct StoredMeta: Sendable {
             attributes: meta.attributes)
     }
 }
-
-extension StoredMeta? {
-    /// The version that an object has now; nil where it is deleted, expired or was never there.
-    var liveVersion: Version? { flatMap { $0.isLive(at: .now) ? $0.version : nil } }
-}

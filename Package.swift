@@ -9,6 +9,7 @@ let strict: [SwiftSetting] = [
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -23,6 +24,7 @@ let package = Package(
         .library(name: "NATS", targets: ["NATS"]),
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "S3Storage", targets: ["S3Storage"]),
+        .library(name: "GCSStorage", targets: ["GCSStorage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
@@ -47,6 +49,8 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "S3Storage", dependencies: ["Storage", "HTTP", logging, crypto], swiftSettings: strict),
+        .target(
+            name: "GCSStorage", dependencies: ["Storage", "HTTP", crypto, cryptoExtras], swiftSettings: strict),
         .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),
@@ -105,6 +109,10 @@ let package = Package(
         .testTarget(
             name: "S3StorageTests",
             dependencies: ["S3Storage", "Storage", "StorageConformance", "HTTP", "TestSupport", logging],
+            exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "GCSStorageTests",
+            dependencies: ["GCSStorage", "Storage", "StorageConformance", "HTTP", "TestSupport"],
             exclude: ["server.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],

@@ -39,21 +39,24 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
-        .target(name: "Storage", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "Encodings", swiftSettings: strict),
+        .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
-        .target(name: "NATS", dependencies: ["CNATS", logging, deque, crypto], swiftSettings: strict),
+        .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),
         .target(
-            name: "JetStreamStorage", dependencies: ["Storage", "NATS", logging, crypto], swiftSettings: strict),
+            name: "JetStreamStorage", dependencies: ["Storage", "Encodings", "NATS", logging, crypto, deque],
+            swiftSettings: strict),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
-        .target(name: "S3Storage", dependencies: ["Storage", "HTTP", logging, crypto], swiftSettings: strict),
+        .target(
+            name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
         .target(
             name: "GCSStorage", dependencies: ["Storage", "HTTP", crypto, cryptoExtras], swiftSettings: strict),
         .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
-        .target(name: "StorageWire", dependencies: ["Storage"], swiftSettings: strict),
+        .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
             swiftSettings: strict),
@@ -74,8 +77,13 @@ let package = Package(
                 logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "store-bench",
+            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageClient", logging, arguments],
+            path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
             swiftSettings: strict),

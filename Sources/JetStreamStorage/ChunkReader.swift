@@ -1,54 +1,66 @@
-import Crypto
+import DequeModule
 import NATS
 import Storage
 
-/// Reads the chunks of one object in order, one request each: nothing is under way between two pulls, so a slow
-/// reader costs nothing and one that goes away leaves nothing.
+/// Reads the chunks of one object in order, a few of them on their way while the caller works on the ones before. A
+/// slow reader costs no more than those few, and one that goes away leaves nothing.
 actor ChunkReader {
+    /// The most bytes that are asked for ahead of the reader.
+    private static let readAhead = 4 << 20
+    /// How often a chunk is asked for whose answer does not come: the connection may have been away.
+    private static let attempts = 2
+
     private let bucket: Bucket
     private let object: StoredMeta
+    private let subject: String
     private let wanted: Range<Int>
+    private let hash: ParallelHash?
+    /// How many chunks are asked for at once.
+    private let window: Int
     /// The offset of the next chunk's first byte within the object.
     private var offset: Int
     /// The next chunk is at this sequence, or after it.
     private var sequence: UInt64
-    private var hash = SHA256()
+    /// Chunks on their way, in order.
+    private var underWay: Deque<PendingMessage> = []
 
-    private init(_ object: StoredMeta, _ wanted: Range<Int>, _ bucket: Bucket) {
+    private init(_ object: StoredMeta, _ wanted: Range<Int>, _ bucket: Bucket, verify: Bool) {
         self.object = object
         self.wanted = wanted
         self.bucket = bucket
-        (sequence, offset) = Self.start(object, wanted)
-    }
-
-    private static func start(_ object: StoredMeta, _ wanted: Range<Int>) -> (sequence: UInt64, offset: Int) {
-        guard let first = object.firstChunk else { return (1, 0) }
-        guard let size = object.meta.options?.max_chunk_size, size > 0, wanted != 0..<object.size else {
-            return (first, 0)
+        subject = bucket.format.chunks(of: object.meta.nuid)
+        hash = verify && wanted == 0..<object.meta.size && object.meta.digest != nil ? ParallelHash() : nil
+        let chunkSize = object.meta.chunkSize
+        if let first = object.meta.firstChunk, chunkSize > 0 {
+            // Chunks of one size without a gap between them: where each lies is known.
+            let skipped = wanted.lowerBound / chunkSize
+            window = max(2, Self.readAhead / chunkSize)
+            offset = skipped * chunkSize
+            sequence = first.addingReportingOverflow(UInt64(skipped)).partialValue
+        } else {
+            (window, offset, sequence) = (1, 0, 1)
         }
-        // Chunks of one size without a gap between them: where the first one wanted lies is known.
-        let skipped = wanted.lowerBound / size
-        return (first.addingReportingOverflow(UInt64(skipped)).partialValue, skipped * size)
     }
 
     /// The body of `range` of an object; of the whole object, verified at the end.
-    static func body(of object: StoredMeta, _ range: Range<Int>, in bucket: Bucket) -> ObjectBody {
-        let reader = ChunkReader(object, range, bucket)
+    static func body(
+        of object: StoredMeta, _ range: Range<Int>, in bucket: Bucket, verify: Bool
+    ) -> ObjectBody {
+        let reader = ChunkReader(object, range, bucket, verify: verify)
         return ObjectBody(size: range.count) { () async throws(StorageError) in
             do throws(StorageError) {
                 return try await reader.next()
             } catch {
+                await reader.withdraw()
                 throw error.during(.get, key: object.key)
             }
         }
     }
 
-    private nonisolated var isWhole: Bool { wanted == 0..<object.size }
-
     private func next() async throws(StorageError) -> [UInt8]? {
         while offset < wanted.upperBound {
             let chunk = try await chunk()
-            if isWhole { hash.update(chunk) }
+            await hash?.update(chunk)
             let part = wanted.clamped(to: offset..<offset + chunk.count)
             let start = offset
             offset += chunk.count
@@ -56,15 +68,50 @@ actor ChunkReader {
             return part.count == chunk.count
                 ? chunk : Array(chunk[part.lowerBound - start..<part.upperBound - start])
         }
-        try verify()
+        try await verify()
         return nil
     }
 
     private func chunk() async throws(StorageError) -> [UInt8] {
-        let found = try await bucket.chunk(of: object.meta.nuid, from: sequence)
-        guard let found, !found.payload.isEmpty else { throw await missing() }
-        sequence = found.sequence &+ 1
-        return found.payload
+        for attempt in 1... {
+            do throws(NATSError) {
+                try ask()
+                var found = try await underWay.popFirst()?.value()
+                if found == nil { found = try await bucket.chunkAtLeader(subject, from: sequence) }
+                guard let found, found.subject == subject, !found.payload.isEmpty else { break }
+                sequence = found.sequence &+ 1
+                // While the caller works on this one.
+                try ask(after: found.payload.count)
+                return found.payload
+            } catch {
+                withdraw()
+                guard error.isTransient, error.code != .cancelled, attempt < Self.attempts else {
+                    throw StorageError(error, bucket: bucket.name)
+                }
+            }
+        }
+        throw await missing()
+    }
+
+    /// Asks for as many chunks as may be on their way, once `read` more bytes have been read.
+    private func ask(after read: Int = 0) throws(NATSError) {
+        if window == 1 {
+            // Each is behind the one before, wherever that is.
+            guard underWay.isEmpty, offset + read < wanted.upperBound else { return }
+            return underWay.append(try bucket.startChunk(.nextBySubject(subject, startSequence: sequence)))
+        }
+        let chunkSize = object.meta.chunkSize
+        var start = offset + read + underWay.count * chunkSize
+        while underWay.count < window, start < wanted.upperBound {
+            underWay.append(try bucket.startChunk(.sequence(sequence &+ UInt64(underWay.count))))
+            start += chunkSize
+        }
+    }
+
+    /// Gives up what is on its way.
+    private func withdraw() {
+        underWay.forEach { $0.withdraw() }
+        underWay = []
     }
 
     /// Why a chunk is not there: the object was replaced meanwhile, or it is damaged.
@@ -78,13 +125,12 @@ actor ChunkReader {
             return error
         }
         return StorageError(
-            .internal, "“\(object.key)” is damaged: its chunks end after \(offset) of \(object.size) bytes")
+            .internal, "“\(object.key)” is damaged: its chunks end after \(offset) of \(object.meta.size) bytes")
     }
 
-    private func verify() throws(StorageError) {
-        guard isWhole, let expected = object.meta.digest.flatMap({ Digest($0) }) else { return }
-        let digest = Digest(hash.finalize())
-        guard digest == expected, offset == object.size else {
+    private func verify() async throws(StorageError) {
+        guard let expected = object.meta.digest, let digest = await hash?.finalize() else { return }
+        guard digest == expected, offset == object.meta.size else {
             throw StorageError(
                 .internal, "“\(object.key)” is damaged: its \(offset) bytes hash to \(digest), not to \(expected)")
         }

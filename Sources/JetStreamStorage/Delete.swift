@@ -17,20 +17,17 @@ extension JetStreamStore {
     private func remove(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
         while true {
             let current = try await bucket.meta(key)
-            let live = current.flatMap { $0.isLive(at: .now) ? $0 : nil }
-            guard precondition.holds(for: live?.version) else {
-                throw .preconditionFailed(key: key, precondition, current: live?.version)
+            guard precondition.holds(for: current.liveVersion) else {
+                throw .preconditionFailed(key: key, precondition, current: current.liveVersion)
             }
-            guard let current, !current.isDeleted else { return false }
-            var marker = current.meta
-            marker.deleted = true
-            marker.size = 0
-            marker.chunks = 0
-            marker.digest = ""
-            marker.mtime = Date.now.rfc3339
-            if try await bucket.publish(marker, of: key, replacing: current.sequence) != nil {
-                await bucket.discardChunks(of: current.meta.nuid)
-                return live != nil
+            guard let current, !current.meta.isDeleted else { return false }
+            var marker = ObjectMeta(nuid: current.meta.nuid)
+            marker.isDeleted = true
+            let message = bucket.publication(of: marker, as: key, replacing: current.sequence, modified: .now)
+            if let ack = try await bucket.commit(message) {
+                index?.learn(StoredMeta(key: key, sequence: ack.sequence, time: .now, meta: marker))
+                await purger.discard(current.meta.nuid)
+                return (current as StoredMeta?).liveVersion != nil
             }
         }
     }
@@ -54,12 +51,12 @@ extension JetStreamStore {
                 throw .preconditionFailed(key: key, precondition, current: current.version)
             }
             var meta = current.meta
-            meta.set(attributes)
-            if let ack = try await bucket.publish(meta, of: key, replacing: current.sequence) {
-                var info = current.info
-                info.attributes = attributes
-                info.version = Version(String(ack.sequence))
-                return info
+            meta.attributes = attributes
+            let message = bucket.publication(of: meta, as: key, replacing: current.sequence, modified: current.modified)
+            if let ack = try await bucket.commit(message) {
+                let stored = StoredMeta(key: key, sequence: ack.sequence, time: current.time, meta: meta)
+                index?.learn(stored)
+                return stored.info
             }
         }
     }

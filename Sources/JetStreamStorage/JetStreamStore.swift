@@ -16,12 +16,18 @@ public import Storage
 public final class JetStreamStore: Store {
     let bucket: Bucket
     let logger: Logger
-    private let index: BucketIndex
+    let index: LiveIndex?
+    let purger: Purger
+    let domain: String?
+    let guess = Guess()
+    let locks = KeyLocks()
 
-    private init(_ bucket: Bucket, _ logger: Logger) {
+    private init(_ bucket: Bucket, _ configuration: BucketConfiguration, _ logger: Logger) {
         self.bucket = bucket
         self.logger = logger
-        index = BucketIndex(bucket)
+        index = configuration.index == .live ? LiveIndex(bucket, limit: configuration.maxIndexedObjects) : nil
+        purger = Purger(bucket, logger)
+        domain = configuration.domain
     }
 
     /// Opens a bucket, creating it where it is missing and the configuration says so.
@@ -48,8 +54,12 @@ public final class JetStreamStore: Store {
             bulk: JetStream(bulk, domain: configuration.domain, timeout: configuration.timeout),
             chunkSize: limits.min() ?? 128 << 10,
             readsDirect: (settings.allowDirect ?? false) && (configuration.readsAnyReplica || !isReplicated),
-            maxAge: settings.maxAge.flatMap { $0 > 0 ? .nanoseconds($0) : nil })
-        return JetStreamStore(bucket, logger)
+            allowsDirect: settings.allowDirect ?? false, readsAnyReplica: configuration.readsAnyReplica,
+            // Servers from 2.10 on echo it, compressed or not.
+            followsReliably: settings.compression != nil,
+            maxAge: settings.maxAge.flatMap { $0 > 0 ? .nanoseconds($0) : nil },
+            timeout: configuration.timeout)
+        return JetStreamStore(bucket, configuration, logger)
     }
 
     private static func find(
@@ -74,7 +84,7 @@ public final class JetStreamStore: Store {
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
             try options.validate()
-            return try await Put(bucket: bucket, key: key, options: options).run(body)
+            return try await Put(self, key, options).run(body)
         } catch {
             throw error.during(.put, key: key)
         }
@@ -82,13 +92,7 @@ public final class JetStreamStore: Store {
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
-            let meta = try await bucket.live(key, ifMatch: options.ifMatch)
-            if meta.meta.options?.link != nil {
-                throw StorageError(.unsupported, "“\(key)” is a link to another object; links are not followed")
-            }
-            let info = meta.info
-            let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
-            return StoredObject(info: info, range: range, body: ChunkReader.body(of: meta, range, in: bucket))
+            return try await Get(self, key, options).run()
         } catch {
             throw error.during(.get, key: key)
         }
@@ -96,7 +100,12 @@ public final class JetStreamStore: Store {
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            return try await bucket.live(key, ifMatch: options.ifMatch).info
+            guard let index, index.isLive else {
+                index?.start()
+                return try await bucket.live(key, ifMatch: options.ifMatch).info
+            }
+            if !bucket.readsAnyReplica { try await index.refresh() }
+            return try bucket.check(index.hint(key), key, options.ifMatch).info
         } catch {
             throw error.during(.info, key: key)
         }
@@ -105,12 +114,21 @@ public final class JetStreamStore: Store {
     public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
         try query.validate()
         do throws(StorageError) {
-            return try await index.page(query)
+            guard let index, index.isUsable else { return try await serverPage(query) }
+            try await index.refresh()
+            // It may have outgrown its limit just now.
+            return index.isUsable ? index.page(query) : try await serverPage(query)
         } catch {
             throw error.during(.list)
         }
     }
 
-    /// Ends nothing: the connections belong to whoever opened the store.
-    public func shutdown() async {}
+    /// Returns when the chunks of everything that was replaced so far are removed, or given up.
+    package func finishPurging() async { await purger.finish() }
+
+    /// Ends the index and the removing of what was replaced; the connections belong to whoever opened the store.
+    public func shutdown() async {
+        await index?.stop()
+        await purger.stop()
+    }
 }

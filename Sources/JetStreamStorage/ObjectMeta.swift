@@ -1,103 +1,192 @@
+import Encodings
 import FoundationEssentials
-import NATS
 import Storage
 
-/// An object's meta message: the JSON of ADR-20's ObjectInfo.
-struct ObjectMeta: Codable, Sendable {
-    struct Options: Codable, Sendable {
-        struct Link: Codable, Sendable {
-            var bucket: String
-            var name: String?
-        }
+/// What an object's meta message says: the JSON of ADR-20's ObjectInfo, kept compact, since the index holds it for
+/// every object.
+struct ObjectMeta: Sendable {
+    /// What an object may have beside its bytes.
+    struct Extras: Sendable, Hashable {
+        var attributes = ObjectAttributes()
+        var description: String?
         var link: Link?
-        var max_chunk_size: Int?
+        /// ADR-20's `metadata`, without what this component keeps there.
+        var others: [String: String] = [:]
     }
 
-    var name: String
-    var description: String?
-    var headers: Metadata?
-    var metadata: [String: String]?
-    var options: Options?
-    var bucket: String
-    var nuid: String
-    var size: Int
-    var mtime: String?
-    var chunks: Int
-    var digest: String?
-    var deleted: Bool?
+    /// Where another name leads.
+    struct Link: Sendable, Hashable {
+        var bucket: String
+        /// Nil: to the bucket as a whole.
+        var name: String?
+    }
 
-    /// What is stored beside the bytes, of these attributes.
-    mutating func set(_ attributes: ObjectAttributes) {
-        headers = attributes.metadata.isEmpty ? nil : attributes.metadata
-        var additions = metadata ?? [:]
+    /// Most objects have no extras: then there is nothing to hold.
+    private final class Box: Sendable {
+        let extras: Extras
+
+        init(_ extras: Extras) {
+            self.extras = extras
+        }
+    }
+
+    var nuid: String
+    /// Never negative, whatever the message says.
+    var size = 0
+    var chunks = 0
+    /// The size of every chunk but the last; 0 where the writer did not say.
+    var chunkSize = 0
+    var digest: Digest?
+    var isDeleted = false
+    var expires: Date?
+    /// When its writer stored it, by the writer's clock; nil where it did not say.
+    var modified: Date?
+    /// The stream sequence of the first chunk, where the chunks follow one another without a gap.
+    var firstChunk: UInt64?
+    private var box: Box?
+
+    init(nuid: String) {
+        self.nuid = nuid
+    }
+
+    var extras: Extras {
+        get { box?.extras ?? Extras() }
+        set { box = newValue == Extras() ? nil : Box(newValue) }
+    }
+
+    /// Whether a link stands in the object's place.
+    var link: Link? { box?.extras.link }
+
+    var attributes: ObjectAttributes {
+        get { box?.extras.attributes ?? ObjectAttributes() }
+        set { extras.attributes = newValue }
+    }
+}
+
+extension ObjectMeta {
+    /// The meta message's JSON.
+    func encoded(name: String, bucket: String, modified: Date) -> [UInt8] {
+        let (extras, additions) = (extras, additions)
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.field("name", name)
+            if let description = extras.description { writer.field("description", description) }
+            if !extras.attributes.metadata.isEmpty {
+                writer.object("headers") { writer in
+                    for (name, values) in extras.attributes.metadata { writer.field(name, values) }
+                }
+            }
+            if !additions.isEmpty {
+                writer.object("metadata") { writer in
+                    for (name, value) in additions { writer.field(name, value) }
+                }
+            }
+            writer.object("options") { writer in
+                if let link = extras.link {
+                    writer.object("link") { writer in
+                        writer.field("bucket", link.bucket)
+                        if let name = link.name { writer.field("name", name) }
+                    }
+                }
+                if chunkSize > 0 { writer.field("max_chunk_size", chunkSize) }
+            }
+            writer.field("bucket", bucket)
+            writer.field("nuid", nuid)
+            writer.field("size", size)
+            writer.field("mtime", RFC3339.format(modified))
+            writer.field("chunks", chunks)
+            writer.field("digest", digest?.description ?? "")
+            if isDeleted { writer.field("deleted", true) }
+        }
+        return writer.bytes
+    }
+
+    private var additions: [String: String] {
+        var additions = extras.others
         additions[BucketFormat.Addition.contentType] = attributes.contentType
         additions[BucketFormat.Addition.contentEncoding] = attributes.contentEncoding
-        metadata = additions.isEmpty ? nil : additions
-    }
-
-    func encoded() throws(StorageError) -> [UInt8] {
-        do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = .withoutEscapingSlashes
-            return Array(try encoder.encode(self))
-        } catch {
-            throw StorageError(.internal, "encoding the meta message failed", cause: error)
-        }
+        additions[BucketFormat.Addition.expires] = expires.map(RFC3339.format)
+        additions[BucketFormat.Addition.firstChunk] = firstChunk.map { String($0) }
+        return additions
     }
 }
 
-/// A meta message as it lies in the stream.
-struct StoredMeta: Sendable {
-    let meta: ObjectMeta
-    let key: ObjectKey
-    let sequence: UInt64
-    let time: Date
-    let expires: Date?
-
-    /// - Throws: `internal` where the message is not what ADR-20 describes.
-    init(_ message: StoredMessage, key: ObjectKey) throws(StorageError) {
-        do {
-            meta = try JSONDecoder().decode(ObjectMeta.self, from: Data(message.payload))
-        } catch {
-            throw StorageError(
-                .internal, "the meta message \(message.sequence) of “\(key)” is not an ADR-20 object info",
-                key: key.rawValue, cause: error)
+extension ObjectMeta {
+    /// Reads a meta message.
+    init(parsing payload: [UInt8]) throws(JSONScanner.Malformed) {
+        self.init(nuid: "")
+        var extras = Extras()
+        try JSONScanner.object(payload) { name, scanner throws(JSONScanner.Malformed) in
+            switch name {
+            case "nuid": nuid = try scanner.string()
+            case "size": size = max(0, try scanner.integer())
+            case "chunks": chunks = max(0, try scanner.integer())
+            case "digest": digest = Digest(try scanner.string())
+            case "mtime": modified = Self.modified(try scanner.string())
+            case "deleted": isDeleted = try scanner.boolean()
+            case "description":
+                extras.description = try scanner.optional { s throws(JSONScanner.Malformed) in try s.string() }
+            case "headers": extras.attributes.metadata = try Self.headers(&scanner)
+            case "metadata": try read(metadata: try Self.texts(&scanner), &extras)
+            case "options": try readOptions(&scanner, &extras)
+            default: try scanner.skip()
+            }
         }
-        self.key = key
-        sequence = message.sequence
-        time = message.time
-        expires = meta.metadata?[BucketFormat.Addition.expires].flatMap {
-            try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse($0)
+        self.extras = extras
+    }
+
+    /// Some clients write the year 1.
+    private static func modified(_ text: String) -> Date? {
+        RFC3339.parse(text).flatMap { $0.timeIntervalSince1970 > 0 ? $0 : nil }
+    }
+
+    private mutating func readOptions(
+        _ scanner: inout JSONScanner, _ extras: inout Extras
+    ) throws(JSONScanner.Malformed) {
+        _ = try scanner.optional { scanner throws(JSONScanner.Malformed) in
+            try scanner.object { name, scanner throws(JSONScanner.Malformed) in
+                switch name {
+                case "max_chunk_size": chunkSize = max(0, try scanner.integer())
+                case "link":
+                    let link = try Self.texts(&scanner)
+                    if let bucket = link["bucket"] { extras.link = Link(bucket: bucket, name: link["name"]) }
+                default: try scanner.skip()
+                }
+            }
         }
     }
 
-    var version: Version { Version(String(sequence)) }
-
-    /// Never negative, whatever the message says.
-    var size: Int { max(0, meta.size) }
-
-    var isDeleted: Bool { meta.deleted ?? false }
-
-    func isLive(at now: Date) -> Bool {
-        !isDeleted && (expires.map { $0 > now } ?? true)
+    private mutating func read(metadata: [String: String], _ extras: inout Extras) throws(JSONScanner.Malformed) {
+        for (name, value) in metadata {
+            switch name {
+            case BucketFormat.Addition.contentType: extras.attributes.contentType = value
+            case BucketFormat.Addition.contentEncoding: extras.attributes.contentEncoding = value
+            case BucketFormat.Addition.expires: expires = RFC3339.parse(value)
+            case BucketFormat.Addition.firstChunk: firstChunk = UInt64(value)
+            default: extras.others[name] = value
+            }
+        }
     }
 
-    var firstChunk: UInt64? {
-        meta.metadata?[BucketFormat.Addition.firstChunk].flatMap { UInt64($0) }
+    private static func headers(_ scanner: inout JSONScanner) throws(JSONScanner.Malformed) -> Metadata {
+        var headers: Metadata = [:]
+        _ = try scanner.optional { scanner throws(JSONScanner.Malformed) in
+            try scanner.object { name, scanner throws(JSONScanner.Malformed) in
+                var values: [String] = []
+                _ = try scanner.optional { scanner throws(JSONScanner.Malformed) in
+                    try scanner.array { scanner throws(JSONScanner.Malformed) in values.append(try scanner.string()) }
+                }
+                headers[name] = values
+            }
+        }
+        return headers
     }
 
-    var info: ObjectInfo {
-        let additions = meta.metadata ?? [:]
-        return ObjectInfo(
-            key: key, size: size, version: version, digest: meta.digest.flatMap { Digest($0) },
-            modified: time, expires: expires,
-            attributes: ObjectAttributes(
-                contentType: additions[BucketFormat.Addition.contentType],
-                contentEncoding: additions[BucketFormat.Addition.contentEncoding], metadata: meta.headers ?? [:]))
+    private static func texts(_ scanner: inout JSONScanner) throws(JSONScanner.Malformed) -> [String: String] {
+        var texts: [String: String] = [:]
+        _ = try scanner.optional { scanner throws(JSONScanner.Malformed) in
+            try scanner.object { name, scanner throws(JSONScanner.Malformed) in texts[name] = try scanner.string() }
+        }
+        return texts
     }
-}
-
-extension Date {
-    /// RFC 3339 with milliseconds, in UTC.
-    var rfc3339: String { formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
 }

@@ -19,8 +19,7 @@ struct Delivery {
         self.pending = pending
         self.consumerSequence = consumerSequence
         stored = StoredMessage(
-            subject: message.subject, sequence: sequence,
-            time: Date(timeIntervalSince1970: Double(nanoseconds) / 1e9), headers: message.headers,
-            payload: message.payload)
+            message, subject: message.subject, sequence: sequence,
+            time: Date(timeIntervalSince1970: Double(nanoseconds) / 1e9))
     }
 }

@@ -39,12 +39,12 @@ final class SubscriptionHandle: Sendable {
     /// What the callbacks see. The library holds one reference, released in the completion callback: after that, and
     /// not before, no message callback runs.
     private final class Context: Sendable {
-        let receive: @Sendable (NATSMessage) -> Void
+        let receive: @Sendable (OpaquePointer) -> Void
         let complete: @Sendable () -> Void
         /// The subscription; 0 before it is made and after it is destroyed, which a handle may outlive.
         let pointer = Mutex<UInt>(0)
 
-        init(_ receive: @escaping @Sendable (NATSMessage) -> Void, _ complete: @escaping @Sendable () -> Void) {
+        init(_ receive: @escaping @Sendable (OpaquePointer) -> Void, _ complete: @escaping @Sendable () -> Void) {
             self.receive = receive
             self.complete = complete
         }
@@ -73,7 +73,7 @@ final class SubscriptionHandle: Sendable {
 
     init(
         _ connection: ConnectionHandle, _ subject: String, _ queue: String?,
-        _ receive: @escaping @Sendable (NATSMessage) -> Void, complete: @escaping @Sendable () -> Void = {}
+        _ receive: @escaping @Sendable (OpaquePointer) -> Void, complete: @escaping @Sendable () -> Void = {}
     ) throws(NATSError) {
         let context = Context(receive, complete)
         let closure = Unmanaged.passRetained(context).toOpaque()
@@ -122,7 +122,7 @@ final class SubscriptionHandle: Sendable {
     private static let received: natsMsgHandler = { _, _, message, closure in
         guard let message, let closure else { return }
         let context = Unmanaged<Context>.fromOpaque(closure).takeUnretainedValue()
-        context.receive(NATSMessage(copying: message))
+        context.receive(message)
         natsMsg_Destroy(message)
     }
 

@@ -49,17 +49,28 @@ struct HeaderBlock {
         return UnsafeRawBufferPointer(rebasing: bytes[first...last])
     }
 
-    /// Lends out the block of a received message.
+    /// The status alone.
+    static func status(in bytes: UnsafeRawBufferPointer) -> Int? {
+        guard bytes.count >= prefix.count + 4, bytes[prefix.count] == UInt8(ascii: " ") else { return nil }
+        var status = 0
+        for byte in bytes[(prefix.count + 1)..<(prefix.count + 4)] {
+            guard case UInt8(ascii: "0")...UInt8(ascii: "9") = byte else { return nil }
+            status = status * 10 + Int(byte - UInt8(ascii: "0"))
+        }
+        return status
+    }
+
+    /// The block of a received message; empty where it has none.
     ///
     /// The library's own reading takes the line after an empty value for that value, and gives no header at all where
     /// the empty one is last: a condition that a peer sent would be lost. So the block itself is read. The library
     /// (3.x) keeps a received message in one allocation: subject, NUL, reply and NUL if any, block and NUL if any, data.
-    static func of(_ message: OpaquePointer) -> HeaderBlock? {
+    static func bytes(of message: OpaquePointer) -> [UInt8] {
         guard let before = natsMsg_GetReply(message) ?? natsMsg_GetSubject(message), let data = natsMsg_GetData(message)
-        else { return nil }
+        else { return [] }
         let start = UnsafeRawPointer(before) + strlen(before) + 1
         let length = UnsafeRawPointer(data) - start - 1
-        guard length >= prefix.count else { return nil }
-        return HeaderBlock(UnsafeRawBufferPointer(start: start, count: length))
+        guard length >= prefix.count, memcmp(start, prefix, prefix.count) == 0 else { return [] }
+        return Array(UnsafeRawBufferPointer(start: start, count: length))
     }
 }

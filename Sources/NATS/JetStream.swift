@@ -1,3 +1,4 @@
+import Encodings
 import FoundationEssentials
 
 /// JetStream over a connection: streams, stored messages, acknowledged publishing.
@@ -24,16 +25,35 @@ public struct JetStream: Sendable {
     ) async throws(NATSError) -> PublishAck {
         let reply = try await connection.request(
             subject, headers: headers, payload: payload, timeout: timeout ?? self.timeout)
-        return try Self.acknowledgement(in: reply, of: subject)
-    }
-
-    static func acknowledgement(in reply: NATSMessage, of subject: String) throws(NATSError) -> PublishAck {
-        try decode(PublishAck.self, from: reply, subject)
+        return try PublishAck(reply, of: subject)
     }
 
     /// Creates a stream; an existing one of the same settings is fine.
     public func createStream(_ configuration: StreamConfiguration) async throws(NATSError) -> StreamInfo {
         try await call("STREAM.CREATE.\(configuration.name)", configuration)
+    }
+
+    /// Changes a stream's settings.
+    public func updateStream(_ configuration: StreamConfiguration) async throws(NATSError) -> StreamInfo {
+        try await call("STREAM.UPDATE.\(configuration.name)", configuration)
+    }
+
+    /// The names of the streams that take `subject`, all pages of them.
+    public func streamNames(subject: String? = nil) async throws(NATSError) -> [String] {
+        struct Query: Encodable {
+            let subject: String?
+            let offset: Int
+        }
+        struct Page: Decodable {
+            let total: Int
+            let streams: [String]?
+        }
+        var names: [String] = []
+        while true {
+            let page: Page = try await call("STREAM.NAMES", Query(subject: subject, offset: names.count))
+            names += page.streams ?? []
+            if page.streams?.isEmpty ?? true || names.count >= page.total { return names }
+        }
     }
 
     /// The stream's settings and state, with the subjects that match `subjectsFilter`, all pages of them.
@@ -68,6 +88,14 @@ public struct JetStream: Sendable {
         return answer.purged ?? 0
     }
 
+    /// Removes one message.
+    public func deleteMessage(_ stream: String, sequence: UInt64) async throws(NATSError) {
+        struct Query: Encodable {
+            let seq: UInt64
+        }
+        let _: Success = try await call("STREAM.MSG.DELETE.\(stream)", Query(seq: sequence))
+    }
+
     /// Which stored message is meant.
     public enum MessageSelector: Sendable {
         case sequence(UInt64)
@@ -84,26 +112,16 @@ public struct JetStream: Sendable {
     public func message(
         _ stream: String, _ selector: MessageSelector, direct: Bool
     ) async throws(NATSError) -> StoredMessage? {
-        let query = MessageQuery(selector)
-        if direct {
-            let subject = "\(prefix).DIRECT.GET.\(stream)"
-            let reply = try await connection.request(
-                subject, payload: try Self.encode(query), timeout: timeout, acceptStatus: true)
-            switch reply.status {
-            case 404: return nil
-            case 503: throw NATSError(.noResponders, "nobody answers direct gets of stream “\(stream)”")
-            case let status?:
-                throw NATSError(.status(status), "stream “\(stream)”: \(status) \(reply.statusDescription ?? "")")
-            case nil: return try StoredMessage(direct: reply)
-            }
-        }
-        do {
-            let answer: MessageAnswer = try await call("STREAM.MSG.GET.\(stream)", query)
-            return try StoredMessage(answer.message)
-        } catch {
-            if case .api(_, 10037) = error.code { return nil }
-            throw error
-        }
+        try await startMessage(stream, selector, direct: direct).value()
+    }
+
+    /// Asks for a stored message and returns at once.
+    public func startMessage(
+        _ stream: String, _ selector: MessageSelector, direct: Bool
+    ) throws(NATSError) -> PendingMessage {
+        let subject = "\(prefix).\(direct ? "DIRECT" : "STREAM.MSG").GET.\(stream)"
+        let reply = try connection.start(subject, payload: selector.query, timeout: timeout)
+        return PendingMessage(reply: reply, subject: subject, isDirect: direct)
     }
 
     /// Creates a consumer.
@@ -150,7 +168,7 @@ public struct JetStream: Sendable {
         }
     }
 
-    private static func decode<Answer: Decodable>(
+    fileprivate static func decode<Answer: Decodable>(
         _ type: Answer.Type, from reply: NATSMessage, _ subject: String
     ) throws(NATSError) -> Answer {
         let data = Data(reply.payload)
@@ -162,6 +180,50 @@ public struct JetStream: Sendable {
         if let answer = try? JSONDecoder().decode(type, from: data) { return answer }
         throw NATSError(.protocolViolation, "the answer to “\(subject)” is not what JetStream gives")
     }
+}
+
+/// A stored message that was asked for.
+public struct PendingMessage: Sendable {
+    private let reply: PendingReply
+    private let subject: String
+    private let isDirect: Bool
+
+    init(reply: PendingReply, subject: String, isDirect: Bool) {
+        self.reply = reply
+        self.subject = subject
+        self.isDirect = isDirect
+    }
+
+    /// The message; nil where there is none. For one caller.
+    public func value() async throws(NATSError) -> StoredMessage? {
+        guard let answer = try await answer() else { return nil }
+        if isDirect { return try StoredMessage(direct: answer) }
+        do {
+            return try StoredMessage(JetStream.decode(MessageAnswer.self, from: answer, subject).message)
+        } catch {
+            if case .api(_, 10037) = error.code { return nil }
+            throw error
+        }
+    }
+
+    /// The message's bytes alone; nil where there is none. For one caller.
+    public func payload() async throws(NATSError) -> [UInt8]? {
+        isDirect ? try await answer()?.payload : try await value()?.payload
+    }
+
+    private func answer() async throws(NATSError) -> NATSMessage? {
+        let reply = try await reply.value()
+        switch reply.status {
+        case nil: return reply
+        case 404: return nil
+        case 503: throw NATSError(.noResponders, "nobody answers “\(subject)”")
+        case let status?:
+            throw NATSError(.status(status), "“\(subject)”: \(status) \(reply.statusDescription ?? "")")
+        }
+    }
+
+    /// Nobody waits for it any more.
+    public func withdraw() { reply.withdraw() }
 }
 
 private struct Empty: Encodable {}
@@ -180,19 +242,19 @@ private struct Failure: Decodable {
     let error: Detail
 }
 
-private struct MessageQuery: Encodable {
-    var seq: UInt64?
-    var last_by_subj: String?
-    var next_by_subj: String?
-
-    init(_ selector: JetStream.MessageSelector) {
-        switch selector {
-        case .sequence(let sequence): seq = sequence
-        case .lastBySubject(let subject): last_by_subj = subject
-        case .nextBySubject(let subject, let startSequence):
-            next_by_subj = subject
-            seq = startSequence
+extension JetStream.MessageSelector {
+    fileprivate var query: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            switch self {
+            case .sequence(let sequence): writer.field("seq", sequence)
+            case .lastBySubject(let subject): writer.field("last_by_subj", subject)
+            case .nextBySubject(let subject, let startSequence):
+                writer.field("next_by_subj", subject)
+                writer.field("seq", startSequence)
+            }
         }
+        return writer.bytes
     }
 }
 

@@ -1,5 +1,3 @@
-public import FoundationEssentials
-
 /// A stream's settings. What this type does not know is tolerated in answers.
 public struct StreamConfiguration: Codable, Sendable, Hashable {
     /// Where messages lie.
@@ -144,34 +142,4 @@ public struct ConsumerInfo: Codable, Sendable {
         case pending = "num_pending"
         case unacknowledged = "num_ack_pending"
     }
-}
-
-/// That a message is stored.
-public struct PublishAck: Codable, Sendable, Hashable {
-    public var stream: String
-    public var sequence: UInt64
-    /// Whether a message of the same id was stored before; `sequence` is that one's then.
-    public var duplicate: Bool?
-
-    /// An acknowledgement of these parts.
-    public init(stream: String, sequence: UInt64, duplicate: Bool? = nil) {
-        self.stream = stream
-        self.sequence = sequence
-        self.duplicate = duplicate
-    }
-
-    enum CodingKeys: String, CodingKey {
-        case stream, duplicate
-        case sequence = "seq"
-    }
-}
-
-/// A message as a stream holds it.
-public struct StoredMessage: Sendable {
-    public var subject: String
-    public var sequence: UInt64
-    /// When it was stored, by the server's clock.
-    public var time: Date
-    public var headers: NATSHeaders
-    public var payload: [UInt8]
 }

@@ -1,5 +1,6 @@
 import CNATS
 import Dispatch
+import Glibc
 import Synchronization
 
 /// A connection to a NATS server, kept up by reconnecting. No operation blocks a thread of Swift's pool.
@@ -46,8 +47,8 @@ public final class NATSConnection: Sendable {
         let connection = try outcome.get()
         let requests = connection.events.requests
         let subscription = try await connection.subscribeHandle(connection.inbox + ".*", queue: nil) { message in
-            guard let token = message.subject.split(separator: ".").last.flatMap({ UInt64($0) }) else { return }
-            requests.resume(token, .success(message))
+            guard let token = Self.token(of: message) else { return }
+            requests.resume(token) { .success(NATSMessage(copying: message, subject: $0)) }
         }
         connection.inboxSubscription.withLock { $0 = subscription }
         return connection
@@ -124,18 +125,7 @@ public final class NATSConnection: Sendable {
         _ subject: String, headers: NATSHeaders = [:], payload: [UInt8] = [], timeout: Duration = .seconds(5),
         acceptStatus: Bool = false
     ) async throws(NATSError) -> NATSMessage {
-        let draft = try Outgoing(subject, headers, payload, nil, maxPayload)
-        let (handle, requests, writer, inbox) = (handle, events.requests, writer, inbox)
-        let outcome = await requests.wait(subject: subject, timeout: timeout) { token in
-            var message = draft
-            message.reply = "\(inbox).\(token)"
-            let ready = message
-            let write: @Sendable () -> Void = {
-                if let error = ready.tryWrite(to: handle) { requests.resume(token, .failure(error)) }
-            }
-            if ready.payload.count > Self.directWriteLimit { writer.async(execute: write) } else { write() }
-        }
-        let reply = try outcome.get()
+        let reply = try await start(subject, headers: headers, payload: payload, timeout: timeout).value()
         guard let status = reply.status, !acceptStatus else { return reply }
         if status == 503 { throw NATSError(.noResponders, "nobody listens on “\(subject)”") }
         throw NATSError(.status(status), "“\(subject)” answered \(status) \(reply.statusDescription ?? "")")
@@ -146,13 +136,20 @@ public final class NATSConnection: Sendable {
         _ subject: String, headers: NATSHeaders, payload: [UInt8], timeout: Duration,
         complete: @escaping @Sendable (Result<NATSMessage, NATSError>) -> Void
     ) throws(NATSError) {
-        var message = try Outgoing(subject, headers, payload, nil, maxPayload)
-        let token = try events.requests.start(subject: subject, timeout: timeout, complete: complete).get()
+        let message = try Outgoing(subject, headers, payload, nil, maxPayload)
+        let token = try events.requests.start(subject: subject, timeout: timeout, complete: complete)
+        write(message, token, directLimit: -1)
+    }
+
+    /// Sends the request `token`; where that fails, its outcome is the failure.
+    func write(_ message: Outgoing, _ token: UInt64, directLimit: Int = directWriteLimit) {
+        var message = message
         message.reply = "\(inbox).\(token)"
         let (ready, handle, requests) = (message, handle, events.requests)
-        writer.async {
+        let write: @Sendable () -> Void = {
             if let error = ready.tryWrite(to: handle) { requests.resume(token, .failure(error)) }
         }
+        if ready.payload.count > directLimit { writer.async(execute: write) } else { write() }
     }
 
     /// Receives what is published to `subject` from now on: the server knows of it when this returns.
@@ -171,7 +168,7 @@ public final class NATSConnection: Sendable {
         let messages = MessageQueue(capacity: capacity, overflow: overflow, onDrop: onDrop)
         events.add(messages, subject: subject)
         let handle = try await subscribeHandle(subject, queue: queue) {
-            messages.push($0)
+            messages.push(NATSMessage(copying: $0))
         } complete: {
             messages.finish(nil)
         }
@@ -180,7 +177,7 @@ public final class NATSConnection: Sendable {
     }
 
     private func subscribeHandle(
-        _ subject: String, queue: String?, receive: @escaping @Sendable (NATSMessage) -> Void,
+        _ subject: String, queue: String?, receive: @escaping @Sendable (OpaquePointer) -> Void,
         complete: @escaping @Sendable () -> Void = {}
     ) async throws(NATSError) -> SubscriptionHandle {
         let handle = handle
@@ -218,6 +215,16 @@ public final class NATSConnection: Sendable {
         let handle = handle
         await offPool { handle.close() }
         events.close()
+    }
+
+    /// A reply's subject ends with the number of the request; its `subject` is the request's.
+    private static func token(of message: OpaquePointer) -> UInt64? {
+        guard let subject = natsMsg_GetSubject(message), let last = strrchr(subject, Int32(UInt8(ascii: "."))) else {
+            return nil
+        }
+        var end: UnsafeMutablePointer<CChar>?
+        let token = strtoull(last + 1, &end, 10)
+        return end?.pointee == 0 ? UInt64(token) : nil
     }
 
     /// A URL may hold a password, which belongs into no message.

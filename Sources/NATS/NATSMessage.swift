@@ -67,34 +67,43 @@ public struct NATSMessage: Sendable {
     public var subject: String
     /// Where to answer, where an answer is wanted.
     public var reply: String?
-    /// Its headers.
-    public var headers: NATSHeaders
     /// Its bytes.
     public var payload: [UInt8]
     /// The status of a status message (`503`, `404`, `100`…); nil for data.
     public var status: Int?
-    /// The status message's text.
-    public var statusDescription: String?
+    /// Its headers as they stand on the wire, where nobody has set others.
+    private var block: [UInt8]
+    private var set: NATSHeaders?
 
     /// A message of these parts.
     public init(subject: String, reply: String? = nil, headers: NATSHeaders = [:], payload: [UInt8] = []) {
         self.subject = subject
         self.reply = reply
-        self.headers = headers
         self.payload = payload
+        block = []
+        set = headers.isEmpty ? nil : headers
     }
 
-    /// Copies a library's message; called in its callback.
-    init(copying message: OpaquePointer) {
-        subject = natsMsg_GetSubject(message).map { String(cString: $0) } ?? ""
+    /// Its headers; those of a received message are read anew at each call.
+    public var headers: NATSHeaders {
+        get { set ?? block.withUnsafeBytes { HeaderBlock($0)?.headers } ?? [:] }
+        set { set = newValue }
+    }
+
+    /// The status message's text.
+    public var statusDescription: String? {
+        block.withUnsafeBytes { HeaderBlock($0)?.statusDescription }
+    }
+
+    /// Copies a library's message, whose subject is `subject` where that is known already; called in its callback.
+    init(copying message: OpaquePointer, subject: String? = nil) {
+        self.subject = subject ?? natsMsg_GetSubject(message).map { String(cString: $0) } ?? ""
         reply = natsMsg_GetReply(message).map { String(cString: $0) }
         let length = Int(natsMsg_GetDataLength(message))
         let data = natsMsg_GetData(message).map { UnsafeRawBufferPointer(start: $0, count: max(0, length)) }
         payload = data.map { Array($0) } ?? []
-        let block = HeaderBlock.of(message)
-        headers = block?.headers ?? [:]
-        status = block?.status
-        statusDescription = block?.statusDescription
+        block = HeaderBlock.bytes(of: message)
+        status = block.isEmpty ? nil : block.withUnsafeBytes { HeaderBlock.status(in: $0) }
     }
 }
 
@@ -102,16 +111,28 @@ public struct NATSMessage: Sendable {
 enum Subject {
     /// Throws `invalidArgument` unless `subject` may be published to (or, with `wildcards`, subscribed to).
     static func validate(_ subject: String, wildcards: Bool = false) throws(NATSError) {
-        let tokens = subject.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        let isFine = tokens.enumerated().allSatisfy { index, token in
-            guard !token.isEmpty, token.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { return false }
-            if token.elementsEqual("*".utf8) { return wildcards }
-            if token.elementsEqual(">".utf8) { return wildcards && index == tokens.count - 1 }
-            return true
+        var isFine = true
+        var (length, first, mayGoOn) = (0, UInt8(0), true)
+        for byte in subject.utf8 {
+            if byte == UInt8(ascii: ".") {
+                isFine = isFine && endsToken(length, first, wildcards) && mayGoOn
+                length = 0
+                continue
+            }
+            if length == 0 { first = byte }
+            length += 1
+            mayGoOn = byte != UInt8(ascii: ">") || length > 1
+            isFine = isFine && byte > 0x20 && byte != 0x7f
         }
+        isFine = isFine && endsToken(length, first, wildcards)
         // Over a control line of more than 4096 bytes servers cut the connection, and the library does not come back.
         guard isFine, subject.utf8.count <= 1900 else {
             throw NATSError(.invalidArgument, "“\(subject)” is not a valid subject")
         }
+    }
+
+    /// A token of `length` bytes may be anything but empty, or a wildcard where none is meant.
+    private static func endsToken(_ length: Int, _ first: UInt8, _ wildcards: Bool) -> Bool {
+        length > 1 || length == 1 && (wildcards || first != UInt8(ascii: "*") && first != UInt8(ascii: ">"))
     }
 }

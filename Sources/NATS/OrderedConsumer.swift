@@ -16,6 +16,8 @@ public struct OrderedConsumer: Sendable {
     private struct Link {
         let subscription: NATSSubscription
         let name: String
+        /// The stream's last message when this was asked for.
+        let target: UInt64
         /// Counts the deliveries of this consumer.
         var received: UInt64 = 0
     }
@@ -74,7 +76,7 @@ public struct OrderedConsumer: Sendable {
             queued.append(.restarted)
         }
         let consumer = try await stream.createConsumer(name, .ordered(filter, from: lastSequence + 1, into: inbox))
-        link = Link(subscription: subscription, name: consumer.name)
+        link = Link(subscription: subscription, name: consumer.name, target: state.lastSequence)
         if consumer.pending == 0 { catchUp() }
     }
 
@@ -114,7 +116,8 @@ public struct OrderedConsumer: Sendable {
         link?.received += 1
         guard delivery.stored.sequence > lastSequence else { return nil }
         lastSequence = delivery.stored.sequence
-        if delivery.pending == 0 { catchUp() }
+        // Among writers there may always be something pending.
+        if delivery.pending == 0 || lastSequence >= link?.target ?? 0 { catchUp() }
         return .message(delivery.stored)
     }
 

@@ -7,14 +7,19 @@ final class PendingRequests: Sendable {
     private struct Pending {
         let complete: @Sendable (Outcome) -> Void
         let subject: String
-        let timeout: UInt64
+        let timeout: Duration
+        let deadline: ContinuousClock.Instant
     }
 
     private struct State {
         var pending: [UInt64: Pending] = [:]
         var nextToken: UInt64 = 0
+        var isSweeping = false
         var closed: NATSError?
     }
+
+    /// How often deadlines are looked at: a timer per request costs more than the request.
+    private static let sweepInterval: Duration = .milliseconds(10)
 
     private let state = Mutex(State())
     private let capacity: Int
@@ -25,48 +30,34 @@ final class PendingRequests: Sendable {
 
     var count: Int { state.withLock { $0.pending.count } }
 
-    /// Registers a request, calls `send` with its token, and waits for what comes first.
-    func wait(
-        subject: String, timeout: Duration, send: @escaping @Sendable (UInt64) -> Void
-    ) async -> Outcome {
-        let token = newToken()
-        return await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                let complete: @Sendable (Outcome) -> Void = { continuation.resume(returning: $0) }
-                if let refusal = install(token, complete, subject, timeout) {
-                    continuation.resume(returning: .failure(refusal))
-                } else if Task.isCancelled {
-                    // The handler below may have run before there was anything to take.
-                    resume(token, .failure(Self.cancelled(subject)))
-                } else {
-                    send(token)
-                }
-            }
-        } onCancel: {
-            resume(token, .failure(Self.cancelled(subject)))
-        }
-    }
-
-    /// Registers a request whose outcome `complete` takes, once, on any thread; its token, or why it can't be.
+    /// Registers a request whose outcome `complete` takes, once, on any thread; its token.
     func start(
         subject: String, timeout: Duration, complete: @escaping @Sendable (Outcome) -> Void
-    ) -> Result<UInt64, NATSError> {
-        let token = newToken()
-        return install(token, complete, subject, timeout).map { .failure($0) } ?? .success(token)
+    ) throws(NATSError) -> UInt64 {
+        let pending = Pending(complete: complete, subject: subject, timeout: timeout, deadline: .now + timeout)
+        let (result, mustSweep) = state.withLock { state -> (Result<UInt64, NATSError>, Bool) in
+            if let closed = state.closed { return (.failure(closed), false) }
+            guard state.pending.count < capacity else {
+                return (.failure(NATSError(.slowConsumer, "more than \(capacity) requests wait for replies")), false)
+            }
+            state.nextToken &+= 1
+            state.pending[state.nextToken] = pending
+            defer { state.isSweeping = true }
+            return (.success(state.nextToken), !state.isSweeping)
+        }
+        if mustSweep { scheduleSweep() }
+        return try result.get()
     }
 
-    private func newToken() -> UInt64 {
-        state.withLock { state in
-            state.nextToken &+= 1
-            return state.nextToken
-        }
+    /// Ends one request, if it still waits; `outcome` is made of its subject.
+    func resume(_ token: UInt64, _ outcome: (String) -> Outcome) {
+        guard let pending = state.withLock({ $0.pending.removeValue(forKey: token) }) else { return }
+        pending.complete(outcome(pending.subject))
     }
 
     /// Ends one request, if it still waits.
     func resume(_ token: UInt64, _ outcome: Outcome) {
-        guard let pending = state.withLock({ $0.pending.removeValue(forKey: token) }) else { return }
-        Timeouts.shared.cancel(pending.timeout)
-        pending.complete(outcome)
+        resume(token) { _ in outcome }
     }
 
     /// Ends every request on `subject`.
@@ -84,24 +75,22 @@ final class PendingRequests: Sendable {
         for token in tokens { resume(token, .failure(error)) }
     }
 
-    private func install(
-        _ token: UInt64, _ complete: @escaping @Sendable (Outcome) -> Void, _ subject: String, _ timeout: Duration
-    ) -> NATSError? {
-        state.withLock { state in
-            if let closed = state.closed { return closed }
-            guard state.pending.count < capacity else {
-                return NATSError(.slowConsumer, "more than \(capacity) requests wait for replies")
-            }
-            let timer = Timeouts.shared.schedule(after: timeout) { [weak self] in
-                let error = NATSError(.timeout, "no reply from “\(subject)” within \(timeout)")
-                self?.resume(token, .failure(error))
-            }
-            state.pending[token] = Pending(complete: complete, subject: subject, timeout: timer)
-            return nil
-        }
+    private func scheduleSweep() {
+        _ = Timeouts.shared.schedule(after: Self.sweepInterval) { [weak self] in self?.sweep() }
     }
 
-    private static func cancelled(_ subject: String) -> NATSError {
-        NATSError(.cancelled, "the request to “\(subject)” was cancelled")
+    private func sweep() {
+        let now = ContinuousClock.now
+        let (late, goesOn) = state.withLock { state in
+            let late = state.pending.filter { $0.value.deadline <= now }
+            for token in late.keys { state.pending[token] = nil }
+            state.isSweeping = !state.pending.isEmpty
+            return (late.values, state.isSweeping)
+        }
+        if goesOn { scheduleSweep() }
+        for pending in late {
+            let text = "no reply from “\(pending.subject)” within \(pending.timeout)"
+            pending.complete(.failure(NATSError(.timeout, text)))
+        }
     }
 }

@@ -78,11 +78,7 @@ public final class PublishWindow: Sendable {
 
     private func acknowledge(_ subject: String, _ outcome: Result<NATSMessage, NATSError>) {
         do throws(NATSError) {
-            let reply = try outcome.get()
-            if reply.status == 503 {
-                throw NATSError(.noResponders, "no stream takes “\(subject)”")
-            }
-            end(.success(try JetStream.acknowledgement(in: reply, of: subject)))
+            end(.success(try PublishAck(try outcome.get(), of: subject)))
         } catch {
             end(.failure(error))
         }

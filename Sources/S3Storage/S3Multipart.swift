@@ -21,7 +21,7 @@ struct S3Multipart: Sendable {
         let id = try await put.bucket.mapped { () async throws(S3Failure) in try await initiate() }
         do throws(StorageError) {
             let parts = try await upload(chunks, &reader, id)
-            let digest = try reader.finish(expected: put.options.expectedDigest)
+            let digest = try await reader.finish(expected: put.options.expectedDigest)
             if Task.isCancelled { throw StorageError.cancelled }
             return try await complete(parts, id, reader.count, digest, condition)
         } catch {

@@ -30,7 +30,7 @@ struct S3Put: Sendable {
         let sizes = PartSizes(configured: bucket.configuration.partSize, total: body.size)
         let first = try await reader.next(sizes[1]) ?? []
         guard first.count == sizes[1], let second = try await reader.next(sizes[2]) else {
-            let digest = try reader.finish(expected: options.expectedDigest)
+            let digest = try await reader.finish(expected: options.expectedDigest)
             return try await store(.bytes(first, digest: digest), size: first.count, digest, condition)
         }
         if options.precondition == .absent, let found = try await bucket.head(key) {
@@ -131,7 +131,7 @@ struct S3Put: Sendable {
             }
             try await file.append(chunk)
         }
-        let digest = try reader.finish(expected: options.expectedDigest)
+        let digest = try await reader.finish(expected: options.expectedDigest)
         let body = S3Request.Body.stream(size: reader.count, digest: digest) { file.pull() }
         return try await store(body, size: reader.count, digest, condition)
     }

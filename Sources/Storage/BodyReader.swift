@@ -1,5 +1,3 @@
-import Crypto
-
 /// Reads a body in chunks of one size, whatever sizes it comes in, hashing and counting what passes: what a backend's
 /// put reads with, so that sizes and digests are checked in one way everywhere.
 public struct BodyReader {
@@ -7,7 +5,7 @@ public struct BodyReader {
     private let body: ObjectBody
     private var pending: ArraySlice<UInt8> = []
     private var ended = false
-    private var hash = SHA256()
+    private let hash = ParallelHash()
     /// How many bytes have been read.
     public private(set) var count = 0
 
@@ -33,7 +31,7 @@ public struct BodyReader {
             }
         }
         guard !gathered.isEmpty else { return nil }
-        hash.update(gathered)
+        await hash.update(gathered)
         count += gathered.count
         return gathered
     }
@@ -54,17 +52,24 @@ public struct BodyReader {
     ///
     /// - Throws: `invalid` where the stream's length is not the one it announced, `digestMismatch` where the bytes
     ///   are not what `expected`, or the sender, said they were.
-    public func finish(expected: Digest?) throws(StorageError) -> Digest {
+    public func finish(expected: Digest?) async throws(StorageError) -> Digest {
         if let size = body.size, size != count {
             throw StorageError(.invalid, "the body ended after \(count) bytes, but \(size) were announced")
         }
-        let digest = Digest(hash.finalize())
-        for wanted in [expected, body.trailingDigest?()] {
+        let digest = await hash.finalize()
+        try body.check(digest, expected)
+        return digest
+    }
+}
+
+extension ObjectBody {
+    /// Throws `digestMismatch` where its bytes, which hash to `digest`, are not what `expected`, or the sender, said.
+    package func check(_ digest: Digest, _ expected: Digest?) throws(StorageError) {
+        for wanted in [expected, trailingDigest?()] {
             if let wanted, wanted != digest {
                 throw StorageError(
                     .digestMismatch, "the bytes hash to \(digest), but \(wanted) was given; nothing was stored")
             }
         }
-        return digest
     }
 }

@@ -1,14 +1,21 @@
 public import Crypto
-import FoundationEssentials
+import Encodings
 
 /// The SHA-256 of an object's bytes, written `SHA-256=<base64url with padding>`, as ADR-20 does.
 public struct Digest: Sendable, Hashable, LosslessStringConvertible {
+    /// No array: listings hold digests by the million.
+    private struct Words: Sendable, Hashable {
+        let first, second, third, fourth: UInt64
+    }
+
+    private let words: Words
+
     /// The 32 bytes of the hash.
-    public let bytes: [UInt8]
+    public var bytes: [UInt8] { withUnsafeBytes(of: words) { Array($0) } }
 
     /// The digest that a finished hash computed.
     public init(_ digest: SHA256.Digest) {
-        bytes = Array(digest)
+        words = digest.withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
     }
 
     /// The digest of `content`.
@@ -24,7 +31,7 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
         guard let bytes = Self.hexadecimal(text) ?? Base64URL.decode(text), bytes.count == SHA256.byteCount else {
             return nil
         }
-        self.bytes = bytes
+        words = bytes.withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
     }
 
     /// `SHA-256=<base64url with padding>`.
@@ -56,33 +63,5 @@ extension SHA256 {
     package mutating func update(_ content: some Collection<UInt8>) {
         let contiguous: Void? = content.withContiguousStorageIfAvailable { update(bufferPointer: .init($0)) }
         if contiguous == nil { update(data: Array(content)) }
-    }
-}
-
-/// Base64 with the URL-safe alphabet and padding (RFC 4648, section 5), as NATS object stores write names and digests.
-package enum Base64URL {
-    package static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        let standard = Data(bytes).base64EncodedData()
-        return String(
-            decoding: standard.map { byte in
-                switch byte {
-                case UInt8(ascii: "+"): UInt8(ascii: "-")
-                case UInt8(ascii: "/"): UInt8(ascii: "_")
-                default: byte
-                }
-            }, as: UTF8.self)
-    }
-
-    /// Decodes, padded or not; nil where `text` is not base64url.
-    package static func decode(_ text: String) -> [UInt8]? {
-        var standard = text.utf8.map { byte in
-            switch byte {
-            case UInt8(ascii: "-"): UInt8(ascii: "+")
-            case UInt8(ascii: "_"): UInt8(ascii: "/")
-            default: byte
-            }
-        }
-        while standard.count % 4 != 0 { standard.append(UInt8(ascii: "=")) }
-        return Data(base64Encoded: Data(standard)).map { Array($0) }
     }
 }

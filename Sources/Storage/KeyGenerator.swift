@@ -108,11 +108,17 @@ enum TimeBucket {
 package enum NUID {
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
 
-    /// A new identifier: 130 random bits, so that two are never the same.
+    /// A new identifier: 128 random bits in 22 characters, so that two are never the same.
     package static func next() -> String {
-        var random = SystemRandomNumberGenerator()
-        return String(
-            decoding: (0..<22).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &random)] },
-            as: UTF8.self)
+        String(unsafeUninitializedCapacity: 22) { text in
+            for half in 0..<2 {
+                var random = UInt64.random(in: .min ... .max)
+                for index in 0..<11 {
+                    text[half * 11 + index] = alphabet[Int(random % 62)]
+                    random /= 62
+                }
+            }
+            return 22
+        }
     }
 }

@@ -60,9 +60,11 @@ public struct ListQuery: Sendable, Hashable {
         return [prefix, literal, startAfter ?? ""].reduce("") { $0.utf8Precedes($1) ? $1 : $0 }
     }
 
-    /// Whether the page has room for nothing at or after `key`, because `key` is past the prefix.
+    /// Whether no key at or after `key` can belong to the listing.
     package func isPast(_ key: ObjectKey) -> Bool {
-        !key.rawValue.utf8HasPrefix(prefix) && prefix.utf8Precedes(key.rawValue)
+        [prefix, pattern?.literalPrefix ?? ""].contains {
+            !key.rawValue.utf8HasPrefix($0) && $0.utf8Precedes(key.rawValue)
+        }
     }
 
     /// Whether `key` belongs to the listing at all, pages aside.
@@ -108,23 +110,30 @@ public struct ListPageBuilder: Sendable {
 
     /// Takes the next info; false when the page is complete and the info was not taken.
     public mutating func add(_ info: ObjectInfo) -> Bool {
-        let key = info.key
-        guard query.admits(key) else { return !query.isPast(key) }
-        if let startAfter = query.startAfter, !startAfter.utf8Precedes(key.rawValue) { return true }
+        if case .stop = add(info.key, info: { info }) { false } else { true }
+    }
+
+    /// Takes the next key, and says which one is wanted after it; asks for its info where details are wanted.
+    package mutating func add(_ key: ObjectKey, info: () -> ObjectInfo?) -> SortedKeys.Step {
+        guard query.admits(key) else { return query.isPast(key) ? .stop : .next }
+        if let startAfter = query.startAfter, !startAfter.utf8Precedes(key.rawValue) { return .next }
         let common = query.commonPrefix(of: key)
-        if let common, common == page.prefixes.last || startsInside(common) { return true }
+        if let common, common == page.prefixes.last || startsInside(common) { return .skip(prefix: common) }
         guard page.keys.count + page.prefixes.count < query.limit else {
             page.next = last
-            return false
+            return .stop
         }
         last = common ?? key.rawValue
         if let common {
             page.prefixes.append(common)
-        } else {
-            page.keys.append(key)
+            return .skip(prefix: common)
+        }
+        if query.details {
+            guard let info = info() else { return .next }
             page.objects?.append(info)
         }
-        return true
+        page.keys.append(key)
+        return .next
     }
 
     /// Whether an earlier page ended with this very prefix, or inside it.

@@ -49,7 +49,7 @@ public final class MemoryStore: Store {
                 guard bytes.count + chunk.count <= limits.maxBytes else { throw tooLarge }
                 if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
             }
-            let digest = try reader.finish(expected: options.expectedDigest)
+            let digest = try await reader.finish(expected: options.expectedDigest)
             guard !Task.isCancelled else { throw StorageError.cancelled }
             let draft = MemoryContents.Draft(key: key, bytes: bytes, digest: digest, options: options, now: now())
             let stored = try contents.withLock { contents throws(StorageError) in try contents.put(draft) }

@@ -51,19 +51,29 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
     }
 
     private static func flaw(in text: String) -> String? {
-        let bytes = text.utf8
-        if bytes.isEmpty { return "is empty" }
-        if bytes.count > maximumBytes { return "is longer than \(maximumBytes) bytes" }
-        if text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
-            return "holds a control character"
-        }
-        for segment in bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            if segment.isEmpty { return "has an empty path segment: no leading, trailing or double “/”" }
-            if segment.elementsEqual(".".utf8) || segment.elementsEqual("..".utf8) {
-                return "has a path segment “.” or “..”"
+        let count = text.utf8.count
+        if count == 0 { return "is empty" }
+        if count > maximumBytes { return "is longer than \(maximumBytes) bytes" }
+        var (length, dots, previous) = (0, 0, UInt8(0))
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: "/") {
+                if let flaw = segmentFlaw(length, dots) { return flaw }
+                (length, dots) = (0, 0)
+            } else {
+                length += 1
+                if byte == UInt8(ascii: ".") { dots += 1 }
+                // U+0080…U+009F are C2 80…C2 9F.
+                let isControl = byte < 0x20 || byte == 0x7f || previous == 0xc2 && byte < 0xa0
+                if isControl { return "holds a control character" }
             }
+            previous = byte
         }
-        return nil
+        return segmentFlaw(length, dots)
+    }
+
+    private static func segmentFlaw(_ length: Int, _ dots: Int) -> String? {
+        if length == 0 { return "has an empty path segment: no leading, trailing or double “/”" }
+        return dots == length && length <= 2 ? "has a path segment “.” or “..”" : nil
     }
 }
 
@@ -81,7 +91,7 @@ extension String {
 
     /// Whether the UTF-8 bytes begin with those of `prefix`.
     package func utf8HasPrefix(_ prefix: String) -> Bool {
-        utf8.starts(with: prefix.utf8)
+        withBytes { bytes in prefix.withBytes { bytes.starts(with: $0) } }
     }
 
     /// Short enough for an error message, whatever a peer sent.

@@ -58,11 +58,14 @@ public struct GetOptions: Sendable {
     public var range: ByteRange?
     /// Only if this is the current version.
     public var ifMatch: Version?
+    /// Whether a whole object is verified against its digest. Hashing is what limits the reading of large objects.
+    public var verify: Bool
 
-    /// The whole of the current version unless told otherwise.
-    public init(range: ByteRange? = nil, ifMatch: Version? = nil) {
+    /// The whole of the current version, verified, unless told otherwise.
+    public init(range: ByteRange? = nil, ifMatch: Version? = nil, verify: Bool = true) {
         self.range = range
         self.ifMatch = ifMatch
+        self.verify = verify
     }
 }
 

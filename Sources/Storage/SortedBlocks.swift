@@ -35,20 +35,35 @@ struct SortedBlocks<Element: Comparable & Sendable>: Sendable {
         return nil
     }
 
-    /// Calls `body` for each element from the first one on that is not before the start, in order, until it returns
-    /// false.
-    func forEach(from isBefore: (Element) -> Bool, _ body: (Element) -> Bool) {
-        var block = Self.lowerBound(blocks.count) { index in blocks[index].last.map(isBefore) ?? false }
-        guard block < blocks.count else { return }
-        var index = Self.lowerBound(blocks[block].count) { isBefore(blocks[block][$0]) }
+    /// What a walk does after an element.
+    enum Step {
+        case next
+        /// Goes on at the first element for which this is false.
+        case seek((Element) -> Bool)
+        case stop
+    }
+
+    /// Calls `body` for the elements from the first one on for which `isBefore` is false, in order, as it says.
+    func walk(from isBefore: (Element) -> Bool, _ body: (Element) -> Step) {
+        var (block, index) = position(isBefore)
         while block < blocks.count {
-            while index < blocks[block].count {
-                guard body(blocks[block][index]) else { return }
-                index += 1
+            guard index < blocks[block].count else {
+                (block, index) = (block + 1, 0)
+                continue
             }
-            block += 1
-            index = 0
+            switch body(blocks[block][index]) {
+            case .next: index += 1
+            case .seek(let isBefore): (block, index) = position(isBefore)
+            case .stop: return
+            }
         }
+    }
+
+    /// Where the first element is for which `isBefore` is false.
+    private func position(_ isBefore: (Element) -> Bool) -> (block: Int, index: Int) {
+        let block = Self.lowerBound(blocks.count) { index in blocks[index].last.map(isBefore) ?? false }
+        guard block < blocks.count else { return (block, 0) }
+        return (block, Self.lowerBound(blocks[block].count) { isBefore(blocks[block][$0]) })
     }
 
     /// The block that holds `element`, or would.

@@ -14,8 +14,22 @@ package struct SortedKeys: Sendable {
         keys.remove(key)
     }
 
-    /// Calls `body` for each key at or after `start`, in order, until it returns false.
-    package func forEach(from start: String, _ body: (ObjectKey) -> Bool) {
-        keys.forEach(from: { $0.rawValue.utf8Precedes(start) }, body)
+    /// What a walk does after a key.
+    package enum Step {
+        case next
+        /// Passes over every key that begins with this text, at the cost of a search.
+        case skip(prefix: String)
+        case stop
+    }
+
+    /// Calls `body` for the keys at or after `start`, in order, as it says.
+    package func walk(from start: String, _ body: (ObjectKey) -> Step) {
+        keys.walk(from: { $0.rawValue.utf8Precedes(start) }) { key in
+            switch body(key) {
+            case .next: .next
+            case .skip(let prefix): .seek { $0.rawValue.utf8Precedes(prefix) || $0.rawValue.utf8HasPrefix(prefix) }
+            case .stop: .stop
+            }
+        }
     }
 }

@@ -23,12 +23,14 @@ public protocol Store: Sendable {
     /// A whole object is verified against its digest: a body that does not match it throws `internal` instead of
     /// ending. A version that is replaced while it is read either still reads whole or throws; it never mixes.
     ///
-    /// - Throws: `notFound`, `preconditionFailed` where `ifMatch` is not the current version, `rangeNotSatisfiable`.
+    /// - Throws: `notFound`, whatever `ifMatch` says; `preconditionFailed` with the current version where `ifMatch` is
+    ///   another; `rangeNotSatisfiable`, where those do not come first.
     func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject
 
     /// The info of the object under `key`.
     ///
-    /// - Throws: `notFound`, `preconditionFailed` where `ifMatch` is not the current version.
+    /// - Throws: `notFound`, whatever `ifMatch` says; `preconditionFailed` with the current version where `ifMatch` is
+    ///   another.
     func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo
 
     /// Removes the object under `key`; whether there was one.

@@ -57,7 +57,7 @@ struct UploadSender {
             }
         }
         try outcome.get()
-        return try reader.finish(expected: nil)
+        return try await reader.finish(expected: nil)
     }
 
     private static func send(

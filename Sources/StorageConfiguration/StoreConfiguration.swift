@@ -39,7 +39,7 @@ public enum StoreConfiguration: Sendable {
     private static func jetStream(_ node: ConfigurationNode) throws -> BucketConfiguration {
         let fields = try node.fields(
             "type", "bucket", "create", "replicas", "storage", "ttl", "max_bytes", "compression", "chunk_size",
-            "consistency", "description", "domain", "metadata", "placement")
+            "consistency", "description", "domain", "metadata", "placement", "index")
         guard let name = fields["bucket"] else { throw node.failure("has no bucket") }
         var bucket = BucketConfiguration(name: try name.string())
         bucket.create = try fields["create"]?.boolean() ?? true
@@ -52,6 +52,7 @@ public enum StoreConfiguration: Sendable {
         bucket.readsAnyReplica = try fields["consistency"]?.choice(["latest": false, "any": true]) ?? false
         bucket.description = try fields["description"]?.string()
         bucket.domain = try fields["domain"]?.string()
+        bucket.index = try fields["index"]?.choice(["live": BucketConfiguration.Index.live, "none": .none]) ?? .live
         bucket.metadata = try fields["metadata"]?.texts() ?? [:]
         if let placement = try fields["placement"]?.fields("cluster", "tags") {
             bucket.cluster = try placement["cluster"]?.string()

@@ -1,3 +1,4 @@
+import Encodings
 import FoundationEssentials
 import NATS
 import Storage
@@ -53,7 +54,7 @@ struct Discovery: Sendable {
     let configuration: InstanceConfiguration
     let statistics: [Port: PortStatistics]
     let id = NUID.next()
-    let started = WireTime.format(.now)
+    let started = RFC3339.format(.now)
 
     var name: String { "storage-\(configuration.name)" }
 

@@ -1,3 +1,4 @@
+import Encodings
 import FoundationEssentials
 import Logging
 import NATS
@@ -5,20 +6,53 @@ import Storage
 import StorageWire
 
 /// What happened, as it goes out.
-struct StorageEvent: Encodable, Sendable {
-    enum Kind: String, Encodable, Sendable { case stored, retrieved, deleted, failed }
+struct StorageEvent: Sendable {
+    enum Kind: String, Sendable { case stored, retrieved, deleted, failed }
 
     let id = NUID.next()
     let type: Kind
     let key: String
-    let timestamp = WireTime.format(.now)
+    let time = Date.now
     let instance: String
     var version: String?
     var size: Int?
     var metadata: Metadata?
-    var trace: [String: String]?
+    var trace: [String: String] = [:]
     var error: ErrorCodec.Detail?
     var operation: String?
+
+    /// The contract's JSON.
+    var json: [UInt8] {
+        var writer = JSONWriter(reserving: 512)
+        writer.object { writer in
+            writer.field("id", id)
+            writer.field("type", type.rawValue)
+            writer.field("key", key)
+            writer.field("timestamp", RFC3339.format(time))
+            writer.field("instance", instance)
+            if let version { writer.field("version", version) }
+            if let size { writer.field("size", size) }
+            if let metadata {
+                writer.object("metadata") { writer in
+                    for (name, values) in metadata { writer.field(name, values) }
+                }
+            }
+            if !trace.isEmpty {
+                writer.object("trace") { writer in
+                    for (name, value) in trace { writer.field(name, value) }
+                }
+            }
+            if let error {
+                writer.object("error") { writer in
+                    writer.field("code", error.code)
+                    writer.field("class", error.class)
+                    writer.field("message", error.message)
+                }
+            }
+            if let operation { writer.field("operation", operation) }
+        }
+        return writer.bytes
+    }
 }
 
 /// A stored message's reference: what flows on instead of the bytes.
@@ -42,17 +76,16 @@ struct StoredReference: Encodable, Sendable {
             content_type: info.attributes.contentType ?? "application/octet-stream", size: info.size)
         version = info.version.description
         digest = info.digest?.description
-        stored_at = WireTime.format(info.modified)
+        stored_at = RFC3339.format(info.modified)
         metadata = info.attributes.metadata
     }
 }
 
 /// Publishes events and references, one after the other, in the order in which they were handed over.
 struct EventPublisher: Sendable {
-    private struct Outgoing: Sendable {
-        let subject: String
-        let payload: [UInt8]
-        let id: String
+    private enum Outgoing: Sendable {
+        case event(StorageEvent)
+        case reference(StoredReference, id: String)
     }
 
     private let instance: String
@@ -75,12 +108,23 @@ struct EventPublisher: Sendable {
     func run(_ connection: NATSConnection) async {
         for await outgoing in queue {
             do throws(NATSError) {
-                try await connection.publish(
-                    outgoing.subject, headers: ["Nats-Msg-Id": outgoing.id], payload: outgoing.payload)
+                switch outgoing {
+                case .event(let event):
+                    try await connection.publish(
+                        subject(of: event), headers: [WireHeader.messageID: event.id], payload: event.json)
+                case .reference(let reference, let id):
+                    try await connection.publish(
+                        storedSubject, headers: [WireHeader.messageID: id], payload: JSON.encode(reference))
+                }
             } catch {
                 logger.error("event not published: \(error)")
             }
         }
+    }
+
+    private func subject(of event: StorageEvent) -> String {
+        guard eventsSubject.contains("{") else { return eventsSubject }
+        return eventsSubject.replacing("{type}", with: event.type.rawValue).replacing("{instance}", with: instance)
     }
 
     func finish() { feed.finish() }
@@ -105,19 +149,15 @@ struct EventPublisher: Sendable {
     }
 
     func reference(_ info: ObjectInfo) {
-        let reference = StoredReference(info, instance: instance)
-        send(Outgoing(subject: storedSubject, payload: JSON.encode(reference), id: NUID.next()))
+        send(.reference(StoredReference(info, instance: instance), id: NUID.next()))
     }
 
     private func send(_ event: StorageEvent, _ request: Request) {
         var event = event
-        let trace = [WireHeader.traceParent, WireHeader.traceState].compactMap { name in
-            request.headers.first(name).map { (name, $0) }
+        for name in [WireHeader.traceParent, WireHeader.traceState] {
+            if let value = request.headers.first(name) { event.trace[name] = value }
         }
-        if !trace.isEmpty { event.trace = Dictionary(trace) { first, _ in first } }
-        let subject = eventsSubject.replacing("{type}", with: event.type.rawValue)
-            .replacing("{instance}", with: instance)
-        send(Outgoing(subject: subject, payload: JSON.encode(event), id: event.id))
+        send(.event(event))
     }
 
     private func send(_ outgoing: Outgoing) {

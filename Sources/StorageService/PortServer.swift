@@ -25,6 +25,23 @@ final class Permits: Sendable {
     }
 }
 
+/// One request's: whoever answers first is the one who does.
+private final class Call: Sendable {
+    let start = ContinuousClock.now
+    private let isAnswered = Atomic(false)
+    private let timerToken = Atomic<UInt64>(0)
+
+    /// The deadline's timer.
+    var timer: UInt64 {
+        get { timerToken.load(ordering: .relaxed) }
+        set { timerToken.store(newValue, ordering: .relaxed) }
+    }
+
+    var isOver: Bool { isAnswered.load(ordering: .relaxed) }
+
+    func isFirst() -> Bool { !isAnswered.exchange(true, ordering: .relaxed) }
+}
+
 /// Serves one port: every request is answered once, within its deadline.
 struct PortServer: Sendable {
     let port: Port
@@ -41,73 +58,74 @@ struct PortServer: Sendable {
 
     /// Answers until the subscription ends, and what is under way after that.
     func run(_ subscription: NATSSubscription) async throws {
-        try await withThrowingDiscardingTaskGroup { group in
-            for try await message in subscription {
-                guard let replySubject = message.reply else {
-                    logger.debug("request on \(message.subject) without a reply subject: ignored")
-                    continue
-                }
-                guard permits.take() else {
-                    await send(Self.overCapacity, to: replySubject)
-                    continue
-                }
-                group.addTask {
-                    await serve(message, replySubject)
-                    permits.giveBack()
-                }
+        let underWay = UnderWay()
+        do {
+            try await receive(subscription, underWay)
+        } catch {
+            await underWay.finish()
+            throw error
+        }
+        await underWay.finish()
+    }
+
+    private func receive(_ subscription: NATSSubscription, _ underWay: UnderWay) async throws {
+        for try await message in subscription {
+            guard let replySubject = message.reply else {
+                logger.debug("request on \(message.subject) without a reply subject: ignored")
+                continue
             }
+            guard permits.take() else {
+                await send(Self.overCapacity, to: replySubject)
+                continue
+            }
+            serve(Request(message), replySubject, underWay)
         }
     }
 
-    private func serve(_ message: NATSMessage, _ replySubject: String) async {
-        let request = Request(message)
-        let answered = Mutex(false)
-        let isFirst: @Sendable () -> Bool = {
-            answered.withLock { answered in
-                defer { answered = true }
-                return !answered
-            }
-        }
-        let start = ContinuousClock.now
+    /// Works in a task of its own, so that the deadline can answer while the work still cleans up.
+    private func serve(_ request: Request, _ replySubject: String, _ underWay: UnderWay) {
+        let call = Call()
+        let limit: Duration
         do throws(StorageError) {
             try request.validate()
-            let limit = min(try RequestCodec.timeout(in: request.headers) ?? timeout, timeout)
-            try await work(request, replySubject, limit, isFirst, start)
+            limit = min(try RequestCodec.timeout(in: request.headers) ?? timeout, timeout)
         } catch {
-            if isFirst() { await fail(error, request, replySubject, start) }
-        }
-    }
-
-    /// Does the work in a task of its own, so that the deadline can answer while the work still cleans up.
-    private func work(
-        _ request: Request, _ replySubject: String, _ limit: Duration, _ isFirst: @escaping @Sendable () -> Bool,
-        _ start: ContinuousClock.Instant
-    ) async throws(StorageError) {
-        let task = Task { () -> Result<Reply, StorageError> in
-            do throws(StorageError) {
-                return .success(try await endpoint.answer(request))
-            } catch {
-                return .failure(error)
+            underWay.begin()
+            Task {
+                await fail(error, request, replySubject, call.start)
+                permits.giveBack()
+                underWay.end()
             }
+            return
         }
-        let timer = Timeouts.shared.schedule(after: limit) {
-            guard isFirst() else { return }
+        underWay.begin()
+        let task = Task {
+            await work(request, replySubject, call)
+            Timeouts.shared.cancel(call.timer)
+            permits.giveBack()
+            underWay.end()
+        }
+        call.timer = Timeouts.shared.schedule(after: limit) {
+            guard call.isFirst() else { return }
             task.cancel()
             Task {
                 let error = StorageError(.timeout, "the request took longer than \(limit); it was cancelled")
-                await fail(error, request, replySubject, start)
+                await fail(error, request, replySubject, call.start)
             }
         }
-        defer { Timeouts.shared.cancel(timer) }
-        let result = await withTaskCancellationHandler {
-            await task.value
-        } onCancel: {
-            task.cancel()
+        // The answer may have been quicker than this.
+        if call.isOver { Timeouts.shared.cancel(call.timer) }
+    }
+
+    private func work(_ request: Request, _ replySubject: String, _ call: Call) async {
+        do throws(StorageError) {
+            let reply = try await endpoint.answer(request)
+            guard call.isFirst() else { return }
+            statistics.count(.now - call.start, error: reply.headers.first(WireHeader.error))
+            await send(reply, to: replySubject)
+        } catch {
+            if call.isFirst() { await fail(error, request, replySubject, call.start) }
         }
-        let reply = try result.get()
-        guard isFirst() else { return }
-        statistics.count(.now - start, error: reply.headers.first(WireHeader.error))
-        await send(reply, to: replySubject)
     }
 
     private func fail(

@@ -1,4 +1,4 @@
-package import FoundationEssentials
+import Encodings
 package import Storage
 
 /// An object's info as JSON.
@@ -18,8 +18,8 @@ package struct WireInfo: Codable, Sendable {
         size = info.size
         version = info.version.description
         digest = info.digest?.description
-        modified = WireTime.format(info.modified)
-        expires = info.expires.map(WireTime.format)
+        modified = RFC3339.format(info.modified)
+        expires = info.expires.map(RFC3339.format)
         content_type = info.attributes.contentType
         content_encoding = info.attributes.contentEncoding
         metadata = info.attributes.metadata
@@ -27,24 +27,15 @@ package struct WireInfo: Codable, Sendable {
 
     /// - Throws: `internal` where the component's answer makes no sense.
     package func info() throws(StorageError) -> ObjectInfo {
-        guard let key = ObjectKey(key), let modified = WireTime.parse(modified), size >= 0 else {
+        guard let key = ObjectKey(key), let modified = RFC3339.parse(modified), size >= 0 else {
             throw StorageError(.internal, "the component's object info makes no sense")
         }
         return ObjectInfo(
             key: key, size: size, version: Version(version), digest: digest.flatMap { Digest($0) }, modified: modified,
-            expires: expires.flatMap(WireTime.parse),
+            expires: expires.flatMap(RFC3339.parse),
             attributes: ObjectAttributes(
                 contentType: content_type, contentEncoding: content_encoding, metadata: metadata))
     }
-}
-
-/// Times over the wire: RFC 3339 in UTC.
-package enum WireTime {
-    private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-
-    package static func format(_ time: Date) -> String { time.formatted(style) }
-
-    package static func parse(_ text: String) -> Date? { try? style.parse(text) }
 }
 
 /// The headers that carry an object's info beside its bytes.
@@ -52,10 +43,10 @@ package enum ObjectHeaders {
     package static func encode(_ info: ObjectInfo, range: Range<Int>?) -> WireHeaders {
         var headers: WireHeaders = [
             RequestCodec.header(for: info.key), (WireHeader.size, String(info.size)),
-            (WireHeader.version, info.version.description), (WireHeader.modified, WireTime.format(info.modified)),
+            (WireHeader.version, info.version.description), (WireHeader.modified, RFC3339.format(info.modified)),
         ]
         if let digest = info.digest { headers.append((WireHeader.digest, digest.description)) }
-        if let expires = info.expires { headers.append((WireHeader.expires, WireTime.format(expires))) }
+        if let expires = info.expires { headers.append((WireHeader.expires, RFC3339.format(expires))) }
         if let range {
             let last = max(range.lowerBound, range.upperBound - 1)
             headers.append((WireHeader.contentRange, "bytes \(range.lowerBound)-\(last)/\(info.size)"))
@@ -111,11 +102,11 @@ package enum ObjectHeaders {
         guard let key = try RequestCodec.key(in: headers),
             let size = headers.first(WireHeader.size).flatMap({ Int($0) }), size >= 0,
             let version = headers.first(WireHeader.version),
-            let modified = headers.first(WireHeader.modified).flatMap(WireTime.parse)
+            let modified = headers.first(WireHeader.modified).flatMap(RFC3339.parse)
         else { throw StorageError(.internal, "the component's reply lacks the object's info") }
         return ObjectInfo(
             key: key, size: size, version: Version(version),
             digest: headers.first(WireHeader.digest).flatMap { Digest($0) }, modified: modified,
-            expires: headers.first(WireHeader.expires).flatMap(WireTime.parse), attributes: try attributes(in: headers))
+            expires: headers.first(WireHeader.expires).flatMap(RFC3339.parse), attributes: try attributes(in: headers))
     }
 }

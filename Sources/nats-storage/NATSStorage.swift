@@ -16,7 +16,10 @@ struct NATSStorage: AsyncParsableCommand {
               nats-storage list reports/
               nats-storage get reports/may.pdf -o copy.pdf
             """,
-        subcommands: [Serve.self, Put.self, Get.self, Info.self, List.self, Delete.self, Watch.self, VerifyStore.self])
+        subcommands: [
+            Serve.self, Put.self, Get.self, Info.self, List.self, Delete.self, Watch.self, Clean.self, Verify.self,
+            VerifyStore.self,
+        ])
 
     /// Exits with 0, with 1 and the message on standard error, or with 2 for wrong usage.
     static func main() async {

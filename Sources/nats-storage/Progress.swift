@@ -26,4 +26,9 @@ struct Progress {
         let line = Array("\r[\(bar)] \(percent) % of \(total >> 20) MiB\(percent == 100 ? "\n" : "")".utf8)
         _ = write(STDERR_FILENO, line, line.count)
     }
+
+    /// Where less came than was expected.
+    mutating func finish() {
+        if isShown, shown < 100 { advance(by: max(0, total - done)) }
+    }
 }

@@ -34,8 +34,10 @@ struct Serve: AsyncParsableCommand {
         let control = try await connect(configuration.nats, logger)
         let bulk = try await connect(configuration.nats, logger)
         var services: [any Service] = []
+        var stores: [any Store] = []
         for (instance, store) in configuration.instances {
             let opened = try await store.open(control: control, bulk: bulk, logger: logger)
+            stores.append(opened)
             services.append(
                 StorageInstance(configuration: instance, store: opened, connection: control, logger: logger) {
                     print("serving instance \(instance.name) on storage.\(instance.name).*")
@@ -45,6 +47,7 @@ struct Serve: AsyncParsableCommand {
         let group = ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         try await group.run()
+        for store in stores { await store.shutdown() }
         await control.drain()
         await bulk.close()
     }

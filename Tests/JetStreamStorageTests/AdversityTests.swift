@@ -10,11 +10,14 @@ import Testing
     @Test(arguments: ServerFlavor.allCases)
     func aStalledServerIsATimeout(_ flavor: ServerFlavor) async throws {
         let fixture = try await Fixture(flavor) { $0.timeout = .milliseconds(300) }
-        let content = bytes(1 << 20)
+        // More than is read ahead.
+        let content = bytes(16 << 20)
         try await fixture.store.put("k", ObjectBody(content))
         var reader = try await fixture.store.get("k").body.makeAsyncIterator()
         var read = try #require(try await reader.next())
         fixture.server.signal(SIGSTOP)
+        // Its threads stop one after the other.
+        try await Task.sleep(for: .milliseconds(100))
         for operation in [0, 1, 2] {
             await #expect {
                 switch operation {
@@ -24,7 +27,7 @@ import Testing
                 }
             } throws: { ($0 as? StorageError)?.errorClass == .transient }
         }
-        await #expect { _ = try await reader.next() } throws: { ($0 as? StorageError)?.kind == .timeout }
+        await #expect { while try await reader.next() != nil {} } throws: { ($0 as? StorageError)?.kind == .timeout }
         fixture.server.signal(SIGCONT)
         while (try? await fixture.store.info("k")) == nil { try await Task.sleep(for: .milliseconds(50)) }
         reader = try await fixture.store.get("k").body.makeAsyncIterator()
@@ -76,6 +79,7 @@ import Testing
             task.cancel()
             _ = await task.result
         }
+        await store.finishPurging()
         #expect(fixture.control.pendingRequestCount == 0 && fixture.bulk.pendingRequestCount == 0)
         let stored = (try? await store.info("other"))?.size ?? 0
         #expect(stored == 0 || stored == 300_000)

@@ -29,8 +29,9 @@ struct Fixture {
         store = try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: Logger(label: "test"))
     }
 
-    /// How many chunk messages the bucket holds.
+    /// How many chunk messages the bucket holds, once what was replaced is gone.
     func chunkCount() async throws -> Int {
+        await store.finishPurging()
         let info = try await JetStream(control).streamInfo("OBJ_B", subjectsFilter: "$O.B.C.>")
         return Int(info.state.subjects?.values.reduce(0, +) ?? 0)
     }

@@ -166,4 +166,35 @@ import Testing
             }
         }
     }
+
+    private func options(_ server: NATSServer) -> NATSOptions {
+        var options = NATSOptions()
+        options.urls = [server.url]
+        return options
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func bucketsAreCleanedAndVerified(_ flavor: ServerFlavor) async throws {
+        let server = try await NATSServer(flavor)
+        let component = try await serve(["--bucket", "B"], url: server.url)
+        defer { component.terminate() }
+        let connection = try await NATSConnection.connect(options(server))
+        let store = RemoteStore(connection)
+        try await store.put("whole", ObjectBody("whole"))
+        try await store.put("damaged", ObjectBody("damaged"))
+        let stream = JetStream(connection)
+        _ = try await stream.publish("$O.B.C.LEFTBEHIND", payload: [1])
+        #expect(try await run(["verify", "B"], url: server.url).output == "2 objects checked, 0 damaged\n")
+        let dry = try await run(["gc", "B", "--grace", "0", "--dry-run", "--json"], url: server.url)
+        #expect(dry.output.contains(#""orphans":1"#) && dry.output.contains(#""removed":0"#), "\(dry)")
+        let cleaned = try await run(["gc", "B", "--grace", "0"], url: server.url)
+        #expect(cleaned.output == "1 puts left 1 chunks; 1 removed, 0 too young\n", "\(cleaned)")
+        try await stream.deleteMessage("OBJ_B", sequence: 3)
+        let verified = try await run(["verify", "B"], url: server.url)
+        #expect(verified.status == 1 && verified.output.contains("2 objects checked, 1 damaged"), "\(verified)")
+        #expect(verified.output.contains("damaged: ") && verified.complaints.contains("1 of 2 objects"))
+        let missing = try await run(["verify", "NONE"], url: server.url)
+        #expect(missing.status == 1 && missing.complaints.contains("NONE"), "\(missing)")
+        await connection.close()
+    }
 }

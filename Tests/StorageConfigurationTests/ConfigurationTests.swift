@@ -22,7 +22,7 @@ import Testing
             instances:
               - name: i
                 store: {type: jetstream, bucket: B, create: false, replicas: 3, storage: memory, ttl: 5m, max_bytes: 10MiB,
-                        compression: true, chunk_size: 64KiB, consistency: any, metadata: {team: a}, placement: {cluster: c, tags: [ssd]}}
+                        compression: true, chunk_size: 64KiB, consistency: any, metadata: {team: a}, placement: {cluster: c, tags: [ssd]}, index: none}
                 keys: {generator: composite, generators: [{generator: entity, field: id}, {generator: nuid, prefix: n}]}
                 metadata: {extractor: json, fields: [a.b]}
                 limits: {max_object_size: 1GiB, max_in_flight: 7, request_timeout: 500ms}
@@ -39,6 +39,7 @@ import Testing
         #expect(bucket.name == "B" && !bucket.create && bucket.replicas == 3 && bucket.ttl == .seconds(300))
         #expect(bucket.maxBytes == 10 << 20 && bucket.compression && bucket.chunkSize == 64 << 10)
         #expect(bucket.metadata == ["team": "a"] && bucket.cluster == "c" && bucket.tags == ["ssd"])
+        #expect(bucket.index == .none)
         guard case .memory(let limits) = configuration.instances[1].store else { return #expect(Bool(false)) }
         #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
     }

@@ -16,7 +16,7 @@ actor ExampleStore: Store {
         var reader = BodyReader(body)
         var bytes: [UInt8] = []
         while let chunk = try await reader.next(1 << 20) { bytes += chunk }
-        let digest = try reader.finish(expected: options.expectedDigest)
+        let digest = try await reader.finish(expected: options.expectedDigest)
         guard !Task.isCancelled else { throw .cancelled }
         // Commit: the condition and the change are one step, without an await between them.
         try check(options.precondition, key)

@@ -29,19 +29,30 @@ import Testing
         for number in stride(from: 0, to: 4000, by: 2).shuffled() { blocks.insert(number) }
         for start in [-1, 0, 1, 511, 512, 1023, 1024, 3997, 3998, 3999] {
             var found: [Int] = []
-            blocks.forEach(from: { $0 < start }) {
+            blocks.walk(from: { $0 < start }) {
                 found.append($0)
-                return found.count < 3
+                return found.count < 3 ? .next : .stop
             }
             #expect(found == Array(stride(from: 0, to: 4000, by: 2).filter { $0 >= start }.prefix(3)))
         }
     }
 
+    @Test func seeksAhead() {
+        var blocks = SortedBlocks<Int>()
+        for number in 0..<4000 { blocks.insert(number) }
+        var found: [Int] = []
+        blocks.walk(from: { $0 < 10 }) { number in
+            found.append(number)
+            return .seek { $0 < number + 1000 }
+        }
+        #expect(found == [10, 1010, 2010, 3010])
+    }
+
     private func all(_ blocks: SortedBlocks<Int>) -> [Int] {
         var all: [Int] = []
-        blocks.forEach(from: { _ in false }) {
+        blocks.walk(from: { _ in false }) {
             all.append($0)
-            return true
+            return .next
         }
         return all
     }

@@ -1,0 +1,136 @@
+import ArgumentParser
+import JetStreamStorage
+import Logging
+import NATS
+import Storage
+import StorageClient
+
+/// One kind of work on a store, timed; prints one line of JSON as the peers do.
+@main
+struct StoreBench: AsyncParsableCommand {
+    @Argument(help: "The server.") var url: String
+    @Argument(help: "The bucket.") var bucket: String
+    @Argument(help: "seed, fill, put, get, read (not verified), list, echo or remote-get.") var kind: String
+    @Argument(help: "The size of each object.") var size: Int
+    @Argument(help: "How many operations at once.") var inFlight: Int
+    @Argument(help: "How many operations in all.") var count: Int
+
+    @Flag(help: "Ask the server each time instead of following the bucket.") var withoutIndex = false
+
+    @Option(help: "The size of the chunks.") var chunkSize: Int?
+
+    func run() async throws {
+        var options = NATSOptions()
+        options.urls = [url]
+        let control = try await NATSConnection.connect(options)
+        let work = try await work(control, options)
+        // Connections, caches and the index warm up.
+        if kind != "fill" && kind != "seed" {
+            for index in 0..<min(size > 1 << 20 ? 1 : 50, count) { try await work(index) }
+        }
+        try await measure(work)
+    }
+
+    private func work(_ control: NATSConnection, _ options: NATSOptions) async throws
+        -> @Sendable (Int) async throws -> Void
+    {
+        if kind == "echo" { return try await echo(control, options) }
+        if kind == "direct" || kind == "publish" || kind == "pair" {
+            let stream = JetStream(control)
+            let payload = [UInt8](repeating: 7, count: size)
+            let name = bucket
+            if kind == "direct" {
+                return { _ in
+                    _ = try await stream.startMessage("OBJ_" + name, .lastBySubject("$O.\(name).C.>"), direct: true)
+                        .payload()
+                }
+            }
+            if kind == "pair" {
+                return { index in
+                    _ = try await stream.publish(
+                        .init("$O.\(name).C.\(index)", payload: payload),
+                        then: { .init("$O.\(name).M.\(index)", payload: payload) }
+                    ).get()
+                }
+            }
+            return { index in _ = try await stream.publish("$O.\(name).C.\(index)", payload: payload) }
+        }
+        if kind == "remote-get" {
+            let store = RemoteStore(control)
+            return { index in try await Self.get(store, index % 1000, size, GetOptions()) }
+        }
+        let bulk = try await NATSConnection.connect(options)
+        var configuration = BucketConfiguration(name: bucket)
+        if withoutIndex { configuration.index = .none }
+        if let chunkSize { configuration.chunkSize = chunkSize }
+        let store = try await JetStreamStore.open(
+            configuration, control: control, bulk: bulk, logger: Logger(label: "bench"))
+        let payload = [UInt8](repeating: 7, count: size)
+        switch kind {
+        case "seed": return { try await store.put(Self.key("key", $0), ObjectBody(payload)) }
+        // A thousand keys below each prefix.
+        case "fill": return { try await store.put(Self.key("list/" + Self.padded($0 / 1000, 3), $0), ObjectBody([])) }
+        case "put": return { try await store.put(Self.key("swift", $0), ObjectBody(payload)) }
+        case "get": return { try await Self.get(store, $0 % 1000, size, GetOptions()) }
+        case "read": return { try await Self.get(store, $0 % 1000, size, GetOptions(verify: false)) }
+        case "list":
+            return { _ in
+                let page = try await store.list(ListQuery(prefix: "list/042/", limit: 1000))
+                guard page.keys.count == size else { throw ValidationError("\(page.keys.count) keys") }
+            }
+        default: throw ValidationError("unknown kind \(kind)")
+        }
+    }
+
+    private func echo(_ control: NATSConnection, _ options: NATSOptions) async throws
+        -> @Sendable (Int) async throws -> Void
+    {
+        let other = try await NATSConnection.connect(options)
+        let subscription = try await other.subscribe("echo")
+        Task {
+            for try await message in subscription {
+                try await other.publish(message.reply ?? "none", payload: message.payload)
+            }
+        }
+        let payload = [UInt8](repeating: 7, count: size)
+        return { _ in _ = try await control.request("echo", payload: payload) }
+    }
+
+    private static func get(_ store: some Store, _ index: Int, _ size: Int, _ options: GetOptions) async throws {
+        let object = try await store.get(key("key", index), options: options)
+        var count = 0
+        for try await chunk in object.body { count += chunk.count }
+        guard count == size else { throw ValidationError("\(count) bytes") }
+    }
+
+    private func measure(_ work: @escaping @Sendable (Int) async throws -> Void) async throws {
+        let start = ContinuousClock.now
+        let latencies = try await withThrowingTaskGroup(of: [Double].self) { group in
+            for worker in 0..<inFlight {
+                group.addTask {
+                    var latencies: [Double] = []
+                    for index in stride(from: worker, to: count, by: inFlight) {
+                        let start = ContinuousClock.now
+                        try await work(index)
+                        latencies.append((ContinuousClock.now - start) / .microseconds(1))
+                    }
+                    return latencies
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }.sorted()
+        }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        print(
+            "{\"p50_us\": \(latencies[count / 2]), \"p99_us\": \(latencies[count * 99 / 100]), \"per_second\": \(Double(count) / seconds)}"
+        )
+    }
+
+    private static func key(_ prefix: String, _ index: Int) throws -> ObjectKey {
+        try ObjectKey(validating: "\(prefix)/\(padded(index, 6))")
+    }
+
+    private static func padded(_ number: Int, _ width: Int) -> String {
+        let text = String(number)
+        return String(repeating: "0", count: max(0, width - text.count)) + text
+    }
+}

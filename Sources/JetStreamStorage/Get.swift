@@ -1,0 +1,98 @@
+import FoundationEssentials
+import NATS
+import Storage
+
+/// One get: the newest meta message, and behind it the chunks.
+struct Get: Sendable {
+    /// Each fails only where another writer was in between.
+    private static let attempts = 100
+
+    private let store: JetStreamStore
+    private let key: ObjectKey
+    private let options: GetOptions
+    /// How many links were followed to come here.
+    private let depth: Int
+    private var bucket: Bucket { store.bucket }
+    private var index: LiveIndex? { store.index }
+
+    init(_ store: JetStreamStore, _ key: ObjectKey, _ options: GetOptions, depth: Int = 0) {
+        self.store = store
+        self.depth = depth
+        self.key = key
+        self.options = options
+    }
+
+    func run() async throws(StorageError) -> StoredObject {
+        for _ in 0..<Self.attempts {
+            if let object = try await attempt() { return object }
+        }
+        throw StorageError(.unavailable, "“\(key)” is replaced faster than it can be read; try again")
+    }
+
+    /// Nil where the object was replaced between its meta message and its chunk.
+    private func attempt() async throws(StorageError) -> StoredObject? {
+        if let index, index.isLive { return try await attempt(index) }
+        index?.start()
+        let meta = try await bucket.live(key, ifMatch: options.ifMatch)
+        return try await object(meta, try chunk(of: meta))
+    }
+
+    /// Asks for the chunk that is probably wanted, and whether it is, both at once.
+    private func attempt(_ index: LiveIndex) async throws(StorageError) -> StoredObject? {
+        let hint = index.hint(key)
+        let early = try hint.flatMap { hint throws(StorageError) in try chunk(of: hint) }
+        do throws(StorageError) {
+            if !bucket.readsAnyReplica { try await index.refresh() }
+            let meta = try bucket.check(index.hint(key), key, options.ifMatch)
+            if meta.sequence == hint?.sequence { return try await object(meta, early) }
+            early?.withdraw()
+            return try await object(meta, try chunk(of: meta))
+        } catch {
+            early?.withdraw()
+            throw error
+        }
+    }
+
+    /// Asks for an object's only chunk; nil where it has none, or more.
+    private func chunk(of meta: StoredMeta) throws(StorageError) -> PendingMessage? {
+        guard meta.meta.chunks == 1, meta.meta.link == nil, meta.isLive(at: .now) else { return nil }
+        do throws(NATSError) {
+            return try bucket.startOnlyChunk(of: meta.meta.nuid)
+        } catch {
+            throw StorageError(error, bucket: bucket.name)
+        }
+    }
+
+    private func object(_ meta: StoredMeta, _ chunk: PendingMessage?) async throws(StorageError) -> StoredObject? {
+        if let link = meta.meta.link { return try await store.follow(link, from: key, options, depth: depth) }
+        let info = meta.info
+        let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
+        guard let chunk else {
+            let body = ChunkReader.body(of: meta, range, in: bucket, verify: options.verify)
+            return StoredObject(info: info, range: range, body: body)
+        }
+        let bytes = try await mapped(bucket.name) { () async throws(NATSError) -> [UInt8]? in
+            if let bytes = try await chunk.payload() { return bytes }
+            return try await bucket.chunkAtLeader(bucket.format.chunks(of: meta.meta.nuid), from: 1)?.payload
+        }
+        guard let bytes else {
+            if try await bucket.meta(key)?.sequence != meta.sequence { return nil }
+            throw StorageError(.internal, "“\(key)” is damaged: its only chunk is missing")
+        }
+        try verify(bytes, info)
+        let part = range.count == bytes.count ? bytes : Array(bytes[range])
+        return StoredObject(info: info, range: range, body: ObjectBody(part))
+    }
+
+    private func verify(_ bytes: [UInt8], _ info: ObjectInfo) throws(StorageError) {
+        guard bytes.count == info.size else {
+            throw StorageError(.internal, "“\(key)” is damaged: it has \(bytes.count) of \(info.size) bytes")
+        }
+        guard options.verify, options.range == nil, let expected = info.digest else { return }
+        let digest = Digest(of: bytes)
+        guard digest == expected else {
+            throw StorageError(
+                .internal, "“\(key)” is damaged: its \(bytes.count) bytes hash to \(digest), not to \(expected)")
+        }
+    }
+}

@@ -1,0 +1,205 @@
+import FoundationEssentials
+import NATS
+import Storage
+import Synchronization
+
+/// What an index knows of a bucket, and who waits for it to know more.
+final class IndexContents: Sendable {
+    enum Phase: Sendable {
+        /// Nobody feeds it.
+        case idle
+        /// It does not hold everything yet.
+        case building
+        /// It holds everything up to the last message that was applied.
+        case live
+        /// There are more objects than it may hold: it holds none.
+        case tooLarge
+        /// It will never hold more than it does.
+        case ended
+    }
+
+    private struct Waiter {
+        let sequence: UInt64
+        let continuation: CheckedContinuation<Void, Never>
+    }
+
+    private struct State {
+        var phase = Phase.idle
+        var order = SortedKeys()
+        var entries: [ObjectKey: StoredMeta] = [:]
+        /// The last meta message that was applied.
+        var applied: UInt64 = 0
+        var waiters: [UInt64: Waiter] = [:]
+        var nextWaiter: UInt64 = 0
+        var checked = ContinuousClock.now
+
+        mutating func insert(_ meta: StoredMeta) {
+            if entries.updateValue(meta, forKey: meta.key) == nil { order.insert(meta.key) }
+        }
+
+        mutating func remove(_ key: ObjectKey) {
+            if entries.removeValue(forKey: key) != nil { order.remove(key) }
+        }
+
+        mutating func clear() {
+            order = SortedKeys()
+            entries = [:]
+            applied = 0
+        }
+
+        /// Whether waiting for `sequence` is over.
+        func settles(_ sequence: UInt64) -> Bool {
+            switch phase {
+            case .idle, .building: false
+            case .live: applied >= sequence
+            case .tooLarge, .ended: true
+            }
+        }
+
+        mutating func takeSettled() -> [Waiter] {
+            guard !waiters.isEmpty else { return [] }
+            let settled = waiters.filter { settles($0.value.sequence) }
+            for id in settled.keys { waiters[id] = nil }
+            return Array(settled.values)
+        }
+    }
+
+    private let state = Mutex(State())
+    private let bucket: Bucket
+    private let limit: Int
+
+    init(_ bucket: Bucket, limit: Int) {
+        self.bucket = bucket
+        self.limit = limit
+    }
+
+    var phase: Phase { state.withLock { $0.phase } }
+
+    /// The last meta message that was applied.
+    var applied: UInt64 { state.withLock { $0.applied } }
+
+    /// True for the first caller, who has to feed it then.
+    func begin() -> Bool {
+        state.withLock { state in
+            guard case .idle = state.phase else { return false }
+            state.phase = .building
+            return true
+        }
+    }
+
+    /// What is known of `key`; nil where nothing is stored there, or nothing known.
+    func entry(_ key: ObjectKey) -> StoredMeta? {
+        state.withLock { $0.entries[key] }
+    }
+
+    /// One page of what is there now.
+    func page(_ query: ListQuery) -> ListPage {
+        let now = Date.now
+        return state.withLock { state in
+            var builder = ListPageBuilder(query)
+            state.order.walk(from: query.lowerBound) { key in
+                guard let entry = state.entries[key], bucket.holds(entry, at: now) else { return .next }
+                return builder.add(key) { entry.info }
+            }
+            return builder.result
+        }
+    }
+
+    /// Takes a meta message that the feed gave.
+    func apply(_ message: StoredMessage) {
+        // Other programs may use names that are no keys.
+        let key = bucket.format.key(ofMeta: message.subject)
+        let meta = key.flatMap { try? StoredMeta(message, key: $0) }
+        change { state in
+            guard message.sequence > state.applied else { return }
+            state.applied = message.sequence
+            guard let key else { return }
+            if let known = state.entries[key], known.sequence > message.sequence { return }
+            guard let meta, !meta.meta.isDeleted else { return state.remove(key) }
+            state.insert(meta)
+            if state.entries.count > limit {
+                state.clear()
+                state.phase = .tooLarge
+            }
+        }
+    }
+
+    /// Takes what a put of this process stored, before the feed brings it.
+    func learn(_ meta: StoredMeta) {
+        state.withLock { state in
+            guard case .live = state.phase, meta.sequence > state.applied else { return }
+            if let known = state.entries[meta.key], known.sequence > meta.sequence { return }
+            state.insert(meta)
+        }
+    }
+
+    func becomeLive() {
+        change { state in if case .building = state.phase { state.phase = .live } }
+    }
+
+    /// The bucket was made anew.
+    func restart() {
+        change { state in
+            state.clear()
+            state.phase = .building
+        }
+    }
+
+    func end() {
+        change { state in
+            state.clear()
+            state.phase = .ended
+        }
+    }
+
+    /// True once in each `interval`.
+    func mustCheck(every interval: Duration) -> Bool {
+        state.withLock { state in
+            guard state.checked + interval < .now else { return false }
+            state.checked = .now
+            return true
+        }
+    }
+
+    /// Forgets what the server has dropped for its age, and what expired.
+    func prune() {
+        let now = Date.now
+        state.withLock { state in
+            for (key, entry) in state.entries where !bucket.holds(entry, at: now) { state.remove(key) }
+        }
+    }
+
+    /// Waits until the message `sequence` was applied, until that can't be any more, or for `timeout`.
+    func wait(for sequence: UInt64, timeout: Duration) async {
+        let id = state.withLock { state in
+            state.nextWaiter &+= 1
+            return state.nextWaiter
+        }
+        let timer = Timeouts.shared.schedule(after: timeout) { [weak self] in self?.giveUp(id) }
+        defer { Timeouts.shared.cancel(timer) }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isSettled = state.withLock { state in
+                    if state.settles(sequence) || Task.isCancelled { return true }
+                    state.waiters[id] = Waiter(sequence: sequence, continuation: continuation)
+                    return false
+                }
+                if isSettled { continuation.resume() }
+            }
+        } onCancel: {
+            giveUp(id)
+        }
+    }
+
+    private func giveUp(_ id: UInt64) {
+        state.withLock { $0.waiters.removeValue(forKey: id) }?.continuation.resume()
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        let settled = state.withLock { state in
+            body(&state)
+            return state.takeSettled()
+        }
+        for waiter in settled { waiter.continuation.resume() }
+    }
+}

@@ -1,0 +1,178 @@
+import NATS
+import Storage
+
+/// The bucket's objects in the order of their keys, kept up to date by the stream itself.
+///
+/// It begins with the first use. One request tells whether it holds everything that was acknowledged before: then an
+/// answer from it is as fresh as the leader's own.
+final class LiveIndex: Sendable {
+    private let bucket: Bucket
+    private let contents: IndexContents
+    private let freshness = SharedRounds()
+    private let feed: FeedTask
+
+    init(_ bucket: Bucket, limit: Int) {
+        self.bucket = bucket
+        contents = IndexContents(bucket, limit: limit)
+        feed = FeedTask()
+    }
+
+    /// Whether it can answer: false where there are more objects than it may hold.
+    var isUsable: Bool {
+        if case .tooLarge = contents.phase { false } else { true }
+    }
+
+    /// What is known of `key` right now, fresh or not.
+    func hint(_ key: ObjectKey) -> StoredMeta? { contents.entry(key) }
+
+    /// Whether a missing entry means a missing object, as far as is known right now.
+    var isLive: Bool {
+        if case .live = contents.phase { true } else { false }
+    }
+
+    /// Takes what was stored by this process.
+    func learn(_ meta: StoredMeta) { contents.learn(meta) }
+
+    /// A page as it is now; see ``refresh()``.
+    func page(_ query: ListQuery) -> ListPage { contents.page(query) }
+
+    /// Returns when the index holds every object whose put was acknowledged before the call.
+    ///
+    /// - Throws: `timeout` or `unavailable` where the server does not answer.
+    func refresh() async throws(StorageError) {
+        start()
+        if !isLive {
+            await contents.wait(for: 0, timeout: bucket.timeout)
+            try check()
+        }
+        let (bucket, contents) = (bucket, contents)
+        try await freshness.join { () async throws(StorageError) in
+            try await Self.catchUp(bucket, contents)
+        }
+    }
+
+    /// Ends the feed; the index ends with it.
+    func stop() async { await feed.cancel() }
+
+    private func check() throws(StorageError) {
+        switch contents.phase {
+        case .live, .tooLarge: return
+        case .ended: throw StorageError(.unavailable, "bucket “\(bucket.name)”: the store is shut down")
+        case .idle, .building:
+            if Task.isCancelled { throw StorageError.cancelled }
+            throw StorageError(
+                .timeout, "bucket “\(bucket.name)”: its index is not complete after \(bucket.timeout); try again")
+        }
+    }
+
+    /// Begins to feed it, the first time.
+    func start() {
+        guard contents.begin() else { return }
+        let (bucket, contents) = (bucket, contents)
+        feed.start {
+            if bucket.followsReliably {
+                await Self.follow(bucket, contents)
+            } else {
+                await Self.fill(bucket, contents)
+            }
+        }
+    }
+
+    /// Asks what is new behind what was applied; mostly nothing is. What came after the call is not waited for.
+    private static func catchUp(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+        guard let newer = try await bucket.metaMessage(from: contents.applied + 1) else {
+            return try await fetchAnewIfRemade(bucket, contents)
+        }
+        // Not the newest meta message: that is a search through all subjects for some servers.
+        let last = try await bucket.lastSequence()
+        if bucket.followsReliably {
+            try await waitForFeed(newer.sequence, last, bucket, contents)
+        } else {
+            try await fetch(newer, last, bucket, contents)
+        }
+    }
+
+    // MARK: Servers whose consumers can be relied on
+
+    private static func waitForFeed(
+        _ newer: UInt64, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
+    ) async throws(StorageError) {
+        let deadline = ContinuousClock.now + bucket.timeout
+        var newer = newer
+        while newer <= last {
+            await contents.wait(for: newer, timeout: .seconds(1))
+            if case .tooLarge = contents.phase { return }
+            guard ContinuousClock.now < deadline, !Task.isCancelled else {
+                throw StorageError(.timeout, "bucket “\(bucket.name)”: its index lags behind; try again")
+            }
+            guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return }
+            newer = next.sequence
+        }
+    }
+
+    private static func follow(_ bucket: Bucket, _ contents: IndexContents) async {
+        var consumer = bucket.control.orderedConsumer(bucket.format.stream, filter: bucket.format.allMeta)
+        reading: while !Task.isCancelled {
+            do throws(NATSError) {
+                switch try await consumer.next() {
+                case .message(let message): contents.apply(message)
+                case .caughtUp: contents.becomeLive()
+                case .restarted: contents.restart()
+                }
+                if case .tooLarge = contents.phase { break reading }
+            } catch {
+                if error.code == .connectionClosed { break reading }
+                try? await Task.sleep(for: .milliseconds(100))
+            }
+        }
+        await consumer.stop()
+        if case .tooLarge = contents.phase { return }
+        contents.end()
+    }
+
+    // MARK: Older servers: what is new is fetched when somebody asks
+
+    /// So many are fetched one behind the other, before many are at once.
+    private static let few = 16
+
+    private static func fetch(
+        _ newer: StoredMessage, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
+    ) async throws(StorageError) {
+        var newer = newer
+        for _ in 0..<few {
+            contents.apply(newer)
+            guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return }
+            newer = next
+            if newer.sequence > last { return }
+        }
+        try await fetchAll(bucket, contents)
+    }
+
+    private static func fetchAll(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+        var messages: [StoredMessage] = []
+        try await bucket.forEachMeta(from: contents.applied + 1) { messages.append($0) }
+        for message in messages.sorted(by: { $0.sequence < $1.sequence }) { contents.apply(message) }
+    }
+
+    /// A bucket that was deleted and made again has lower sequences; a consumer would tell.
+    private static func fetchAnewIfRemade(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+        guard !bucket.followsReliably, contents.mustCheck(every: .seconds(1)) else { return }
+        guard try await bucket.lastSequence() < contents.applied else { return }
+        contents.restart()
+        try await fetchAll(bucket, contents)
+        contents.becomeLive()
+    }
+
+    private static func fill(_ bucket: Bucket, _ contents: IndexContents) async {
+        while !Task.isCancelled {
+            do throws(StorageError) {
+                try await fetchAll(bucket, contents)
+                return contents.becomeLive()
+            } catch {
+                if (error.cause as? NATSError)?.code == .connectionClosed { break }
+                try? await Task.sleep(for: .milliseconds(100))
+            }
+        }
+        contents.end()
+    }
+}

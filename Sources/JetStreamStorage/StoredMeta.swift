@@ -1,0 +1,52 @@
+import Encodings
+import FoundationEssentials
+import NATS
+import Storage
+
+/// A meta message as it lies in the stream.
+struct StoredMeta: Sendable {
+    let key: ObjectKey
+    let sequence: UInt64
+    let time: Date
+    let meta: ObjectMeta
+
+    init(key: ObjectKey, sequence: UInt64, time: Date, meta: ObjectMeta) {
+        self.key = key
+        self.sequence = sequence
+        self.time = time
+        self.meta = meta
+    }
+
+    /// - Throws: `internal` where the message is not what ADR-20 describes.
+    init(_ message: StoredMessage, key: ObjectKey) throws(StorageError) {
+        do {
+            self.init(
+                key: key, sequence: message.sequence, time: message.time, meta: try ObjectMeta(parsing: message.payload)
+            )
+        } catch {
+            throw StorageError(
+                .internal, "the meta message \(message.sequence) of “\(key)” is not an ADR-20 object info",
+                key: key.rawValue)
+        }
+    }
+
+    var version: Version { Version(String(sequence)) }
+
+    /// By the writer's clock, as its put's answer said it, or the server's.
+    var modified: Date { meta.modified ?? time }
+
+    func isLive(at now: Date) -> Bool {
+        !meta.isDeleted && (meta.expires.map { $0 > now } ?? true)
+    }
+
+    var info: ObjectInfo {
+        ObjectInfo(
+            key: key, size: meta.size, version: version, digest: meta.digest, modified: modified, expires: meta.expires,
+            attributes: meta.attributes)
+    }
+}
+
+extension StoredMeta? {
+    /// The version that an object has now; nil where it is deleted, expired or was never there.
+    var liveVersion: Version? { flatMap { $0.isLive(at: .now) ? $0.version : nil } }
+}

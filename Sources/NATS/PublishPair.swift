@@ -1,0 +1,106 @@
+import Synchronization
+
+extension JetStream {
+    /// A message to publish.
+    public struct Publication: Sendable {
+        public var subject: String
+        public var headers: NATSHeaders
+        public var payload: [UInt8]
+
+        /// A message of these parts.
+        public init(_ subject: String, headers: NATSHeaders = [:], payload: [UInt8]) {
+            self.subject = subject
+            self.headers = headers
+            self.payload = payload
+        }
+    }
+
+    /// Publishes `first`, and `second` the moment the first is stored: sooner than a caller could who waits for one
+    /// acknowledgement after the other. `second` is made while `first` is on its way.
+    ///
+    /// - Returns: what became of `second`.
+    /// - Throws: what became of `first`; then nothing of `second` was sent.
+    public func publish(
+        _ first: Publication, then second: () -> Publication
+    ) async throws(NATSError) -> Result<PublishAck, NATSError> {
+        let pair = PublishPair(self, first.subject)
+        try pair.send(first)
+        let second = second()
+        pair.prepare(second)
+        let outcome = await withTaskCancellationHandler {
+            await pair.second.settled()
+        } onCancel: {
+            pair.second.withdraw()
+        }
+        // Not given up with the caller, who may remove what was stored and must not be too early for that.
+        _ = try PublishAck(try await pair.first.settled().get(), of: first.subject)
+        do throws(NATSError) {
+            return .success(try PublishAck(try outcome.get(), of: second.subject))
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
+/// Two publishes, the second of which waits for the first's acknowledgement and for being made.
+private final class PublishPair: Sendable {
+    private struct State {
+        var isFirstStored = false
+        var prepared: JetStream.Publication?
+    }
+
+    let first: PendingReply
+    let second: PendingReply
+    private let stream: JetStream
+    private let state = Mutex(State())
+
+    init(_ stream: JetStream, _ subject: String) {
+        self.stream = stream
+        first = PendingReply(subject)
+        second = PendingReply(subject)
+    }
+
+    func send(_ message: JetStream.Publication) throws(NATSError) {
+        let connection = stream.connection
+        let outgoing = try Outgoing(message.subject, message.headers, message.payload, nil, connection.maxPayload)
+        let token = try connection.events.requests.start(subject: message.subject, timeout: stream.timeout) { outcome in
+            self.complete(outcome, of: message.subject)
+        }
+        connection.write(outgoing, token)
+    }
+
+    /// Runs where the acknowledgement comes in.
+    private func complete(_ outcome: Result<NATSMessage, NATSError>, of subject: String) {
+        first.complete(outcome)
+        do throws(NATSError) {
+            _ = try PublishAck(try outcome.get(), of: subject)
+            let prepared = state.withLock { state in
+                state.isFirstStored = true
+                return state.prepared
+            }
+            if let prepared { sendSecond(prepared) }
+        } catch {
+            second.complete(.failure(error))
+        }
+    }
+
+    func prepare(_ message: JetStream.Publication) {
+        let isFirstStored = state.withLock { state in
+            state.prepared = message
+            return state.isFirstStored
+        }
+        if isFirstStored { sendSecond(message) }
+    }
+
+    private func sendSecond(_ message: JetStream.Publication) {
+        // Whoever gave up before this must not find the second stored later.
+        guard !second.isComplete else { return }
+        do throws(NATSError) {
+            try stream.connection.send(
+                message.subject, headers: message.headers, payload: message.payload, timeout: stream.timeout, to: second
+            )
+        } catch {
+            second.complete(.failure(error))
+        }
+    }
+}

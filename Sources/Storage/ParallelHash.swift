@@ -1,0 +1,60 @@
+import Crypto
+import Dispatch
+import Synchronization
+
+/// Hashes on a thread of its own, beside the transfer of what is hashed; holds a few chunks at most.
+package final class ParallelHash: Sendable {
+    private struct Progress {
+        var waiting = 0
+        var writer: CheckedContinuation<Void, Never>?
+    }
+
+    private static let depth = 8
+
+    private let hash = Mutex(SHA256())
+    private let progress = Mutex(Progress())
+    private let queue = DispatchQueue(label: "storage.hash")
+
+    package init() {}
+
+    /// Takes the next bytes; waits while too many wait to be hashed. For one writer.
+    package func update(_ bytes: [UInt8]) async {
+        let mustWait = progress.withLock { progress in
+            progress.waiting += 1
+            return progress.waiting > Self.depth
+        }
+        queue.async { [self] in
+            hash.withLock { $0.update(bytes) }
+            finishOne()
+        }
+        if mustWait { await room() }
+    }
+
+    /// The digest of everything that was taken.
+    package func finalize() async -> Digest {
+        await withCheckedContinuation { continuation in
+            queue.async { [self] in continuation.resume(returning: Digest(hash.withLock { $0.finalize() })) }
+        }
+    }
+
+    private func room() async {
+        await withCheckedContinuation { continuation in
+            let hasRoom = progress.withLock { progress in
+                if progress.waiting <= Self.depth { return true }
+                progress.writer = continuation
+                return false
+            }
+            if hasRoom { continuation.resume() }
+        }
+    }
+
+    private func finishOne() {
+        let writer = progress.withLock { progress -> CheckedContinuation<Void, Never>? in
+            progress.waiting -= 1
+            guard progress.waiting <= Self.depth else { return nil }
+            defer { progress.writer = nil }
+            return progress.writer
+        }
+        writer?.resume()
+    }
+}

@@ -53,7 +53,8 @@ let package = Package(
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
         .target(
-            name: "GCSStorage", dependencies: ["Storage", "HTTP", crypto, cryptoExtras], swiftSettings: strict),
+            name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto, cryptoExtras],
+            swiftSettings: strict),
         .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
@@ -65,7 +66,8 @@ let package = Package(
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "HTTP", "StorageService", logging,
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage", "HTTP",
+                "StorageService", logging,
                 yams,
             ],
             swiftSettings: strict),
@@ -90,7 +92,8 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "S3Storage", "HTTP", "StorageService", "StorageWire", "JetStreamStorage",
+                "StorageConfiguration", "S3Storage", "GCSStorage", "HTTP", "StorageService", "StorageWire",
+                "JetStreamStorage",
                 "Storage", "NATS", logging,
             ],
             swiftSettings: strict),

@@ -73,9 +73,8 @@ final class GCSClient: Sendable {
                 return value
             } catch {
                 number += 1
-                if error.status == 401, let tokens, !hasRefreshed {
+                if error.status == 401, tokens != nil, !hasRefreshed {
                     hasRefreshed = true
-                    await tokens.invalidate()
                     continue
                 }
                 guard error.isTransient, let delay = retries.delay(after: number, error.retryAfter) else { throw error }
@@ -88,18 +87,17 @@ final class GCSClient: Sendable {
         let url = request.target.hasPrefix("/") ? endpoint + request.target : request.target
         var authorized = HTTPRequest(
             request.method, url, headers: request.headers, body: request.body, timeout: request.timeout)
+        var token: String?
         // A server of another host than was configured gets no token.
         if let tokens, url.hasPrefix(endpoint + "/") {
-            do throws(StorageError) {
-                authorized.headers.add("Authorization", "Bearer " + (try await tokens.current()))
-            } catch {
-                throw GCSFailure(refusal: error)
-            }
+            do throws(StorageError) { token = try await tokens.current() } catch { throw GCSFailure(refusal: error) }
         }
+        if let token { authorized.headers.add("Authorization", "Bearer " + token) }
         let response: HTTPResponse
         do throws(HTTPError) { response = try await http.send(authorized) } catch { throw GCSFailure(error) }
         if (200..<300).contains(response.status) || request.accepts.contains(response.status) { return response }
         let body = try await Self.collect(response.body, Self.errorLimit)
+        if response.status == 401, let token { await tokens?.invalidate(token) }
         throw GCSFailure(status: response.status, headers: response.headers, body: body)
     }
 

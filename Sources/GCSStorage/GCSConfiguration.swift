@@ -5,9 +5,9 @@ package import Storage
 public struct GCSConfiguration: Sendable {
     /// Who asks.
     public enum Credentials: Sendable {
-        /// The key file of a service account.
-        case file(String)
-        /// The file that `GOOGLE_APPLICATION_CREDENTIALS` names, else the machine's own account.
+        /// A service account.
+        case key(ServiceAccountKey)
+        /// The service account's key file that `GOOGLE_APPLICATION_CREDENTIALS` names, else the machine's own account.
         case environment
         /// Nobody: for emulators and public buckets.
         case anonymous

@@ -52,7 +52,8 @@ struct GCSFailure: Error, Sendable {
     /// Whether the same request may succeed later.
     var isTransient: Bool {
         if let transport { return transport.retry != .never }
-        return refusal == nil && meaning.errorClass == .transient
+        // 410: an upload's session is gone for good.
+        return refusal == nil && status != 410 && meaning.errorClass == .transient
     }
 
     func error(bucket: String) -> StorageError {

@@ -23,8 +23,9 @@ extension GCSBucket {
             let page = try await mapped { () async throws(GCSFailure) in try await client.json(request) }
             for entry in entries(page, root) where !builder.add(entry) { return builder.result }
             token = page.plain("nextPageToken")
-            // A server that gives the same page for ever ends here.
-            if let token, !seen.insert(token).inserted { break }
+            if let token, !seen.insert(token).inserted {
+                throw GCSFailure(nonsense: "the server gives the same page again").error(bucket: configuration.bucket)
+            }
         } while token != nil
         return builder.result
     }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Encodings
 import HTTP
 import Storage
 

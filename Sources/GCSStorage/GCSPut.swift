@@ -30,7 +30,7 @@ struct GCSPut: Sendable {
         let size = bucket.configuration.partSize
         let first = try await reader.next(size) ?? []
         guard first.count == size, let second = try await reader.next(size) else {
-            let digest = try reader.finish(expected: options.expectedDigest)
+            let digest = try await reader.finish(expected: options.expectedDigest)
             if Task.isCancelled { throw .cancelled }
             return try await store(first, digest, condition)
         }
@@ -96,7 +96,10 @@ struct GCSPut: Sendable {
     private func settle(_ failure: GCSFailure, _ digest: Digest) async throws(StorageError) -> ObjectInfo {
         let error = failure.error(bucket: bucket.configuration.bucket)
         let isRefused = failure.isPrecondition || failure.isMissing && options.precondition != .none
-        let isLost = failure.status >= 500 || failure.transport?.retry == .ifIdempotent
+        // Of an upload that has ended, the session is missing.
+        let isLost =
+            failure.isMissing || failure.status == 410 || failure.status >= 500
+            || failure.transport?.retry == .ifIdempotent
         guard isRefused || isLost, !Task.isCancelled else { throw error }
         let found: JSONValue?
         do throws(StorageError) { found = try await bucket.object(key) } catch let second {
@@ -106,7 +109,7 @@ struct GCSPut: Sendable {
             info.digest = digest
             return info
         }
-        guard isRefused else { throw error }
+        guard isRefused else { throw failure.isMissing ? lost(failure) : error }
         let current = found.flatMap { GCSObject.info(key, $0) }?.version
         throw .preconditionFailed(key: key, options.precondition, current: current)
     }
@@ -116,21 +119,10 @@ struct GCSPut: Sendable {
     private func upload(
         _ chunks: [[UInt8]], _ reader: inout BodyReader, _ condition: [(String, String)]
     ) async throws(StorageError) -> ObjectInfo {
-        var start = request("resumable", condition)
-        start.headers = ["Content-Type": "application/json; charset=UTF-8"]
-        start.body = .bytes(try resource(options.expectedDigest))
-        start.timeout = GCSClient.shortTimeout
+        // Not cancelled with the caller: the service may have begun the upload, and only the answer tells its session.
+        let begun = await Task { await begin(condition) }.value
         let session: String
-        do throws(GCSFailure) {
-            let response = try await bucket.client.send(start)
-            _ = try await GCSClient.collect(response.body, 1 << 20)
-            guard let location = response.headers["Location"] else {
-                throw GCSFailure(nonsense: "an upload without a session")
-            }
-            session = location
-        } catch {
-            return try await settle(error, Digest(of: []))
-        }
+        do throws(GCSFailure) { session = try begun.get() } catch { return try await settle(error, Digest(of: [])) }
         do throws(StorageError) {
             return try await send(chunks, &reader, to: session)
         } catch {
@@ -146,6 +138,26 @@ struct GCSPut: Sendable {
         }
     }
 
+    /// The URL of a new upload.
+    private func begin(_ condition: [(String, String)]) async -> Result<String, GCSFailure> {
+        var start = request("resumable", condition)
+        start.headers = ["Content-Type": "application/json; charset=UTF-8"]
+        start.timeout = GCSClient.shortTimeout
+        do throws(StorageError) { start.body = .bytes(try resource(options.expectedDigest)) } catch {
+            return .failure(GCSFailure(refusal: error))
+        }
+        do throws(GCSFailure) {
+            let response = try await bucket.client.send(start)
+            _ = try await GCSClient.collect(response.body, 1 << 20)
+            guard let location = response.headers["Location"] else {
+                throw GCSFailure(nonsense: "an upload without a session")
+            }
+            return .success(location)
+        } catch {
+            return .failure(error)
+        }
+    }
+
     /// Sends part after part; the last tells the whole size, and makes the object visible.
     private func send(
         _ chunks: [[UInt8]], _ reader: inout BodyReader, to session: String
@@ -157,7 +169,7 @@ struct GCSPut: Sendable {
             var next = waiting.popFirst()
             if next == nil { next = try await reader.next(bucket.configuration.partSize) }
             let isLast = next == nil
-            let digest = isLast ? try reader.finish(expected: options.expectedDigest) : nil
+            let digest = isLast ? try await reader.finish(expected: options.expectedDigest) : nil
             if Task.isCancelled { throw .cancelled }
             do throws(GCSFailure) {
                 let object = try await sendPart(
@@ -167,13 +179,21 @@ struct GCSPut: Sendable {
                     return try info(object, digest)
                 }
             } catch {
-                guard let digest else { throw error.error(bucket: bucket.configuration.bucket) }
+                guard let digest else { throw lost(error) }
                 return try await settle(error, digest)
             }
             offset += current.count
             part = next
         }
         throw StorageError(.internal, "an upload of no part")
+    }
+
+    private func lost(_ failure: GCSFailure) -> StorageError {
+        guard failure.isMissing || failure.status == 410 else {
+            return failure.error(bucket: bucket.configuration.bucket)
+        }
+        return StorageError(
+            .unavailable, "the service does not know the bucket or the upload any more; put the object again")
     }
 
     /// Sends one part, and what of it the service did not keep once more; the object, after the last.

@@ -36,7 +36,18 @@ actor GCSReader {
         var request = GCSRequest(.get, client.path(key), query)
         // Without it the service would decompress what is stored compressed.
         request.headers = ["Range": "bytes=\(offset)-\(end - 1)", "Accept-Encoding": "gzip"]
-        body = try await client.send(request).body
+        let response = try await client.send(request)
+        guard isWanted(response) else { throw GCSFailure(nonsense: "another range or object than was asked for") }
+        body = response.body
+    }
+
+    private func isWanted(_ response: HTTPResponse) -> Bool {
+        if let told = response.headers["x-goog-generation"], told != String(generation) { return false }
+        // Without a range, all of it: right where all of it was asked for.
+        guard let range = response.headers["Content-Range"] else {
+            return response.status != 206 && offset == 0 && response.headers["Content-Length"] == String(end)
+        }
+        return range.hasPrefix("bytes \(offset)-\(end - 1)/")
     }
 
     /// The next bytes; nil at the end, after they were verified.

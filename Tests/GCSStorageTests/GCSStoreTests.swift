@@ -1,68 +1,11 @@
 import Foundation
 import GCSStorage
-import HTTP
 import Storage
-import StorageConformance
 import Synchronization
 import TestSupport
 import Testing
 
-/// The server beside this file: its preconditions are as documented, which no emulator's are.
-struct GCSServer {
-    struct State: Decodable {
-        var sessions: Int
-        var objects: Int
-    }
-
-    let process: ServerProcess
-    private let http: HTTPClient
-
-    init() async throws {
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "server.py").path
-        process = try await ServerProcess(try ServerProcess.tool("python")) { port, _ in [script, String(port)] }
-        http = try HTTPClient()
-    }
-
-    var url: String { "http://127.0.0.1:\(process.port)" }
-
-    func open(
-        environment: [String: String] = [:], _ adjust: (inout GCSConfiguration) -> Void = { _ in }
-    ) async throws -> GCSStore {
-        var configuration = GCSConfiguration(bucket: "bucket")
-        configuration.endpoint = url
-        configuration.createInProject = "project"
-        configuration.partSize = 1 << 20
-        configuration.http.stallTimeout = .seconds(1)
-        if environment.isEmpty { configuration.credentials = .anonymous }
-        adjust(&configuration)
-        return try await GCSStore.open(configuration, environment: environment)
-    }
-
-    func fail(_ faults: [String: any Sendable]...) async throws {
-        let body = try JSONSerialization.data(withJSONObject: faults.map { ["times": 1].merging($0) { $1 } })
-        _ = try await http.send(HTTPRequest(.put, url + "/_faults", body: .bytes(Array(body))))
-    }
-
-    func state() async throws -> State {
-        let response = try await http.send(HTTPRequest(.get, url + "/_state"))
-        return try JSONDecoder().decode(State.self, from: Data(try await response.body.collect(upTo: 1 << 20)))
-    }
-}
-
 @Suite struct GCSStoreTests {
-    @Test func theSuite() async throws {
-        let server = try await GCSServer()
-        let store = try await server.open()
-        let results = await ConformanceSuite.run(on: store)
-        #expect(!results.isEmpty)
-        for result in results { #expect(!result.isFailure, "\(result.name): \(result.complaint ?? "")") }
-        #expect(try await server.state().sessions == 0)
-        await store.shutdown()
-        for result in await ConformanceSuite.runShutdown(open: { try await server.open() }) {
-            #expect(!result.isFailure, "\(result.name): \(result.complaint ?? "")")
-        }
-    }
-
     @Test func uploadsGoOnWhereTheyBroke() async throws {
         let server = try await GCSServer()
         let store = try await server.open()
@@ -72,10 +15,42 @@ struct GCSServer {
             ["kind": "status", "status": 503, "method": "PUT"], ["kind": "status", "status": 429])
         try await store.put("key", ObjectBody(content))
         #expect(try await store.bytes("key") == content)
+        // Each part's answer is lost, the last one's too: its session is gone by then.
+        try await server.fail(["kind": "lost", "method": "PUT", "times": 2])
+        try await store.put("key", ObjectBody(bytes(2_000_000)))
+        #expect(try await store.bytes("key") == bytes(2_000_000))
+        #expect(try await server.state().sessions == 0)
+    }
+
+    @Test func whatFailsLeavesNothing() async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        let content = bytes(5_000_001)
         try await server.fail(["kind": "status", "status": 400, "method": "PUT"])
-        await #expect(throws: StorageError.self) { try await store.put("other", ObjectBody(content)) }
+        await #expect(throws: StorageError.self) { try await store.put("key", ObjectBody(content)) }
+        let wrong = PutOptions(expectedDigest: Digest(of: [1]))
+        await #expect(throws: StorageError.self) { try await store.put("key", ObjectBody(content), options: wrong) }
+        // The service forgets the upload.
+        try await server.fail(["kind": "status", "status": 410, "method": "PUT"])
+        await #expect { try await store.put("key", ObjectBody(content)) } throws: {
+            ($0 as? StorageError)?.kind == .unavailable
+        }
+        let count = Mutex(0)
+        let endless = ObjectBody(size: nil) { () async throws(StorageError) in
+            if count.withLock({ count in
+                count += 1; return count
+            }) > 3 {
+                while (try? await Task.sleep(for: .seconds(60))) != nil {}
+                throw .cancelled
+            }
+            return [UInt8](repeating: 0, count: 1 << 20)
+        }
+        let put = Task { try await store.put("key", endless) }
+        while try await server.state().sessions == 0 { try await Task.sleep(for: .milliseconds(20)) }
+        put.cancel()
+        await #expect { try await put.value } throws: { ($0 as? StorageError)?.kind == .cancelled }
         let state = try await server.state()
-        #expect(state.sessions == 0 && state.objects == 1)
+        #expect(state.sessions == 0 && state.objects == 0)
     }
 
     @Test func ownWritesAreRecognized() async throws {
@@ -88,6 +63,45 @@ struct GCSServer {
         let swap = PutOptions(precondition: .matches(created.version))
         let swapped = try await store.put("key", ObjectBody("2"), options: swap)
         #expect(try await store.info("key").version == swapped.version)
+        let large = PutOptions(precondition: .matches(swapped.version))
+        try await server.fail(["kind": "lost", "method": "PUT", "times": 2])
+        let parts = try await store.put("key", ObjectBody(bytes(2_000_000)), options: large)
+        #expect(try await store.info("key").version == parts.version)
+        await #expect { try await store.put("key", ObjectBody("3"), options: large) } throws: {
+            ($0 as? StorageError)?.currentVersion == parts.version
+        }
+    }
+
+    @Test(arguments: [10, 2_500_000])
+    func ofRacingWritersOneWins(_ size: Int) async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        var precondition = Precondition.absent
+        for _ in 0..<3 {
+            let options = PutOptions(precondition: precondition)
+            let outcomes = await withTaskGroup(of: Result<ObjectInfo, any Error>.self) { group in
+                for number in 0..<8 {
+                    group.addTask {
+                        do {
+                            return .success(
+                                try await store.put("k", ObjectBody(bytes(size + number)), options: options))
+                        } catch {
+                            return .failure(error)
+                        }
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            let winners = outcomes.compactMap { try? $0.get() }
+            #expect(winners.count == 1)
+            for case .failure(let error) in outcomes {
+                #expect((error as? StorageError)?.kind == .preconditionFailed, "\(error)")
+            }
+            let winner = try #require(winners.first)
+            #expect(try await store.bytes("k") == bytes(winner.size))
+            precondition = .matches(winner.version)
+        }
+        #expect(try await server.state().sessions == 0)
     }
 
     @Test func brokenBodiesGoOn() async throws {
@@ -106,33 +120,92 @@ struct GCSServer {
         }
     }
 
-    @Test func tokensOfAServiceAccountAndOfAMachine() async throws {
+    @Test func anotherRangeIsNotGiven() async throws {
         let server = try await GCSServer()
-        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let pem = folder.appending(path: "key.pem").path
-        let openssl = Process()
-        openssl.executableURL = URL(filePath: "/usr/bin/openssl")
-        openssl.arguments = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", pem]
-        openssl.standardError = FileHandle.nullDevice
-        try openssl.run()
-        openssl.waitUntilExit()
-        let account = [
-            "client_email": "a@b", "private_key": try String(contentsOfFile: pem, encoding: .utf8),
-            "token_uri": server.url + "/_token",
-        ]
-        let file = folder.appending(path: "account.json")
-        try JSONSerialization.data(withJSONObject: account).write(to: file)
-        let store = try await server.open(environment: ["GOOGLE_APPLICATION_CREDENTIALS": file.path])
-        try await store.put("key", ObjectBody(bytes(3_000_000)))
-        let machine = try await server.open(environment: ["GCE_METADATA_HOST": "127.0.0.1:\(server.process.port)"])
-        #expect(try await machine.bytes("key") == bytes(3_000_000))
-        let refused = await #expect(throws: StorageError.self) { try await server.open() }
-        #expect(refused?.kind == .internal && refused?.errorClass == .fatal)
-        let missing = await #expect(throws: StorageError.self) {
-            try await server.open(environment: ["A": ""]) { $0.credentials = .file("/nowhere") }
+        let store = try await server.open()
+        try await store.put("key", ObjectBody(bytes(1000)))
+        try await server.fail(["kind": "no-range", "match": "alt=media", "times": 2])
+        #expect(try await store.bytes("key") == bytes(1000))
+        let part = GetOptions(range: .bounded(first: 10, last: 19))
+        await #expect { try await store.get("key", options: part) } throws: {
+            ($0 as? StorageError)?.kind == .internal
         }
-        #expect(missing?.kind == .invalid)
+        #expect(try await store.get("key", options: part).body.collect(upTo: 10) == Array(bytes(1000)[10..<20]))
+    }
+
+    @Test func stormsPassOrAreTold() async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        let slow: [String: any Sendable] = ["kind": "status", "status": 429, "reason": "rateLimitExceeded"]
+        let storms: [[String: any Sendable]] = [
+            slow, ["kind": "status", "status": 503], ["kind": "status", "status": 500],
+            ["kind": "status", "status": 403, "reason": "userRateLimitExceeded"], ["kind": "reset"],
+        ]
+        for storm in storms {
+            for size in [1000, 3_000_000] {
+                try await server.fail(storm.merging(["times": 2]) { $1 })
+                try await store.put("key", ObjectBody(bytes(size)))
+                try await server.fail(storm)
+                #expect(try await store.bytes("key") == bytes(size), "\(storm)")
+            }
+            try await server.fail(storm.merging(["times": 2]) { $1 })
+            #expect(try await store.list(ListQuery()).keys == ["key"])
+        }
+        let impatient = try await server.open { $0.maxAttempts = 2 }
+        let endless: [([String: any Sendable], StorageError.Kind, StorageError.Class)] = [
+            (slow.merging(["headers": ["Retry-After": "1"]]) { $1 }, .throttled, .transient),
+            (["kind": "status", "status": 500], .unavailable, .transient),
+            (["kind": "reset"], .unavailable, .transient), (["kind": "hang"], .timeout, .transient),
+            (["kind": "status", "status": 403, "reason": "forbidden"], .internal, .fatal),
+            (["kind": "status", "status": 401], .internal, .fatal), (["kind": "wrong"], .internal, .fatal),
+            (["kind": "status", "status": 413], .tooLarge, .invalid),
+        ]
+        for (fault, kind, errorClass) in endless {
+            try await server.fail(fault.merging(["times": 100]) { $1 })
+            let error = await #expect(throws: StorageError.self) { try await impatient.put("key", ObjectBody("x")) }
+            #expect(error?.kind == kind && error?.errorClass == errorClass, "\(fault): \(error?.message ?? "")")
+            if kind == .throttled { #expect(error?.retryAfter == .seconds(1)) }
+        }
+        #expect(try await server.state().sessions == 0)
+    }
+
+    /// The server's pages hold seven.
+    @Test func listsGoOnFromPageToPage() async throws {
+        let server = try await GCSServer()
+        let store = try await server.open { $0.prefix = "team/" }
+        let keys = ["a b", "a+b", "100%", "~", "ü/日本", "!*'():@=+,;&$", "x%2Fy", "\"q\"", "[a]{b}", "?#"]
+        for key in keys {
+            for number in 0..<3 {
+                try await store.put(try ObjectKey(validating: "\(key)\(number)"), ObjectBody("x"))
+            }
+        }
+        let sorted = keys.flatMap { key in (0..<3).map { "\(key)\($0)" } }.sorted {
+            $0.utf8.lexicographicallyPrecedes($1.utf8)
+        }
+        let page = try await store.list(ListQuery(details: true))
+        #expect(page.keys.map(\.rawValue) == sorted && page.objects?.map(\.key) == page.keys)
+        #expect(page.objects?.allSatisfy { $0.size == 1 } == true)
+        var found: [String] = []
+        var query = ListQuery(limit: 4)
+        repeat {
+            let page = try await store.list(query)
+            found += page.keys.map(\.rawValue)
+            query.startAfter = page.next
+        } while query.startAfter != nil
+        #expect(found == sorted)
+    }
+
+    @Test func aMissingBucketIsTold() async throws {
+        let server = try await GCSServer()
+        let error = await #expect(throws: StorageError.self) { try await server.open { $0.createInProject = nil } }
+        #expect(error?.kind == .unavailable && error?.errorClass == .fatal && error?.operation == .open)
+        let nobody = try NATSServer.freePort()
+        let unreachable = await #expect(throws: StorageError.self) {
+            try await server.open {
+                $0.endpoint = "http://127.0.0.1:\(nobody)"
+                $0.maxAttempts = 2
+            }
+        }
+        #expect(unreachable?.kind == .unavailable && unreachable?.errorClass == .transient)
     }
 }

@@ -1,14 +1,17 @@
 """Google Cloud Storage's JSON API in memory, its preconditions as documented: emulators ignore most of them.
 
-Usage: server.py PORT. With a bearer token other than "token-…" a request is refused once a token was issued. PUT
-/_faults sets a list of {"method", "match", "times", "kind", …}, as for the S3 server.
+Usage: server.py PORT. Once a token was issued, a request needs one that is in force. PUT /_faults sets a list of
+{"method", "match", "times", "kind", …}; each request takes the first that fits. PUT /_key sets the public key that a
+service account's token requests have to be signed with, PUT /_expire ends all tokens, GET /_state tells what is there.
 """
-import datetime, hashlib, json, re, socket, struct, sys, threading, time
+import base64, datetime, json, re, socket, struct, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 lock = threading.RLock()
-buckets, sessions, faults, counter, tokens = {}, {}, [], [1_700_000_000_000_000], []
+buckets, sessions, faults, counter, tokens, keys = {}, {}, [], [1_700_000_000_000_000], [], []
+# A page may hold fewer than were asked for.
+PAGE = 7
 
 
 class Refused(Exception):
@@ -18,6 +21,9 @@ class Refused(Exception):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body of an answer leave together: apart, the second would wait for the other side's acknowledgement.
+    wbufsize = -1
+    disable_nagle_algorithm = True
 
     def log_message(self, *_):
         pass
@@ -41,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         split = urlsplit(self.path)
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if split.path.startswith("/_") or split.path.startswith("/computeMetadata"):
+        if split.path in ("/_faults", "/_key", "/_expire", "/_state"):
             return self.control(split.path, body)
         fault = {"kind": "none"}
         with lock:
@@ -51,9 +57,16 @@ class Handler(BaseHTTPRequestHandler):
                     fault = one
                     break
         if fault["kind"] == "status":
-            return self.reply(fault["status"], {"error": {"message": "as told", "errors": [{"reason": fault.get("reason", "")}]}})
+            text = {"error": {"message": "as told", "errors": [{"reason": fault.get("reason", "")}]}}
+            return self.reply(fault["status"], text, list(fault.get("headers", {}).items()))
         if fault["kind"] == "reset":
             return self.reset()
+        if fault["kind"] == "hang":
+            return time.sleep(60)
+        if fault["kind"] == "wrong":
+            return self.reply(200, b"{]")
+        if split.path == "/_token" or split.path.startswith("/computeMetadata"):
+            return self.token(split.path, body)
         if fault["kind"] == "half" and body:
             # Keeps a part of what came, and breaks.
             with lock:
@@ -68,6 +81,8 @@ class Handler(BaseHTTPRequestHandler):
                 status, value, headers = self.act(split.path, query, body, fault)
             if fault["kind"] == "truncate":
                 self.send_response(status)
+                for name, text in headers:
+                    self.send_header(name, text)
                 self.send_header("Content-Length", str(len(value)))
                 self.end_headers()
                 self.wfile.write(value[: fault["after"]])
@@ -85,12 +100,31 @@ class Handler(BaseHTTPRequestHandler):
     def control(self, path, body):
         if path == "/_faults":
             faults[:] = json.loads(body)
-            return self.reply(200)
-        if path == "/_state":
-            return self.reply(200, {"sessions": len(sessions), "objects": sum(map(len, buckets.values()))})
+        if path == "/_key":
+            keys[:] = [body]
+        if path == "/_expire":
+            tokens[:] = ["expired" for _ in tokens]
+        state = {"sessions": len(sessions), "objects": sum(map(len, buckets.values())), "tokens": len(tokens)}
+        self.reply(200, state)
+
+    def is_signed(self, assertion):
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import padding
+        text, _, signature = assertion.rpartition(".")
+        head, claims, signature = (base64.urlsafe_b64decode(part + "==") for part in (*text.split("."), signature))
+        key = serialization.load_pem_public_key(keys[0])
+        key.verify(signature, text.encode(), padding.PKCS1v15(), hashes.SHA256())
+        claims = json.loads(claims)
+        return (json.loads(head)["alg"] == "RS256" and claims["iss"] == "name@project" and claims["scope"].endswith("devstorage.read_write")
+            and claims["aud"] == f"http://{self.headers['Host']}/_token" and claims["iat"] <= time.time() < claims["exp"] <= claims["iat"] + 3600)
+
+    def token(self, path, body):
         if path == "/_token":
             form = dict(parse_qsl(body.decode()))
-            if form.get("assertion", "").count(".") != 2:
+            try:
+                if form["grant_type"] != "urn:ietf:params:oauth:grant-type:jwt-bearer" or not self.is_signed(form["assertion"]):
+                    return self.reply(400)
+            except Exception:
                 return self.reply(400)
         elif self.headers.get("Metadata-Flavor") != "Google":
             return self.reply(403)
@@ -109,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.upload(bucket, query, body)
         if match[3] is None:
             return self.list(bucket, query)
-        return self.object(bucket, unquote(match[3]), query, body)
+        return self.object(bucket, unquote(match[3]), query, body, fault)
 
     def check(self, current, query):
         generation = int(current["generation"]) if current else 0
@@ -165,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
         kept = len(session["bytes"])
         return 308, b"", [("Range", f"bytes=0-{kept - 1}")] if kept else []
 
-    def object(self, bucket, name, query, body):
+    def object(self, bucket, name, query, body, fault):
         found = bucket.get(name)
         if found and "generation" in query and query["generation"] != found[0]["generation"]:
             found = None
@@ -188,13 +222,15 @@ class Handler(BaseHTTPRequestHandler):
             return 200, bucket[name][0], []
         if query.get("alt") != "media":
             return 200, value, []
+        if fault["kind"] == "no-range":
+            return 200, media, []
         first, last = self.headers["Range"].removeprefix("bytes=").split("-")
         part = media[int(first) : int(last) + 1]
         return 206, part, [("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(media)}")]
 
     def list(self, bucket, query):
         prefix, start = query.get("prefix", ""), query.get("startOffset", "").encode()
-        token, limit, delimiter = query.get("pageToken", "").encode(), int(query.get("maxResults", 1000)), query.get("delimiter")
+        token, limit, delimiter = query.get("pageToken", "").encode(), min(PAGE, int(query.get("maxResults", 1000))), query.get("delimiter")
         items, prefixes, last = [], [], None
         for name in sorted(bucket, key=str.encode):
             if not name.startswith(prefix) or name.encode() < start:

@@ -1,4 +1,5 @@
 public import FoundationEssentials
+public import GCSStorage
 public import JetStreamStorage
 public import Logging
 public import NATS
@@ -14,6 +15,8 @@ public enum StoreConfiguration: Sendable {
     case jetStream(BucketConfiguration)
     /// A bucket of S3, or of a server that speaks it.
     case s3(S3Configuration)
+    /// A bucket of Google Cloud Storage.
+    case gcs(GCSConfiguration)
 
     init(_ node: ConfigurationNode) throws {
         let type = try node.type()
@@ -21,7 +24,8 @@ public enum StoreConfiguration: Sendable {
         case "memory": self = .memory(try Self.memory(node))
         case "jetstream": self = .jetStream(try Self.jetStream(node))
         case "s3": self = .s3(try S3Configuration(node))
-        default: throw node.failure("type “\(type)” is none of memory, jetstream, s3")
+        case "gcs": self = .gcs(try GCSConfiguration(node))
+        default: throw node.failure("type “\(type)” is none of memory, jetstream, s3, gcs")
         }
     }
 
@@ -86,6 +90,8 @@ public enum StoreConfiguration: Sendable {
             try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
         case .s3(let bucket):
             try await S3Store.open(bucket, environment: environment, logger: logger)
+        case .gcs(let bucket):
+            try await GCSStore.open(bucket, environment: environment)
         }
     }
 }

@@ -1,3 +1,5 @@
+import Foundation
+import GCSStorage
 import JetStreamStorage
 import Logging
 import HTTP
@@ -64,6 +66,48 @@ import Testing
         #expect(!"\(configuration)".contains("very-secret"))
     }
 
+    @Test func gcsFromItsKeys() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "account.json").path
+        let pem = try privateKey()
+        let account = ["client_email": "name@project", "private_key": pem]
+        let json = try JSONSerialization.data(withJSONObject: account)
+        try json.write(to: URL(filePath: file))
+        let yaml = """
+            instances:
+              - store: {type: gcs, bucket: my-bucket, prefix: team/, endpoint: "${ENDPOINT:-}", credentials: CREDENTIALS,
+                        create_in_project: p, part_size: 1MiB, max_attempts: 3, max_connections: 7}
+            """
+        for credentials in ["{file: \(file)}", "\"${KEY}\""] {
+            let configuration = try parse(
+                yaml.replacingOccurrences(of: "CREDENTIALS", with: credentials),
+                ["KEY": String(decoding: json, as: UTF8.self)])
+            guard case .gcs(let bucket) = configuration.instances[0].store else { return #expect(Bool(false)) }
+            #expect(bucket.bucket == "my-bucket" && bucket.prefix == "team/" && bucket.createInProject == "p")
+            #expect(bucket.endpoint == "https://storage.googleapis.com" && bucket.partSize == 1 << 20)
+            #expect(bucket.maxAttempts == 3 && bucket.http.connectionsPerHost == 7)
+            guard case .key(let key) = bucket.credentials else { return #expect(Bool(false)) }
+            #expect(key.email == "name@project")
+            var dumped = ""
+            dump(configuration, to: &dumped)
+            let secret = pem.split(separator: "\n")[1]
+            #expect(!dumped.contains(secret) && !"\(configuration)".contains(secret))
+        }
+    }
+
+    private func privateKey() throws -> String {
+        let openssl = Process()
+        openssl.executableURL = URL(filePath: "/usr/bin/openssl")
+        openssl.arguments = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+        let output = Pipe()
+        openssl.standardOutput = output
+        openssl.standardError = FileHandle.nullDevice
+        try openssl.run()
+        return String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    }
+
     @Test(arguments: [
         ("instances: [{store: {type: memory, bukket: x}}]", "instances[0].store.bukket"),
         ("instance: []", "instance: is no key known here"),
@@ -88,6 +132,13 @@ import Testing
         ("instances: [{store: {type: s3, bucket: bbb, part_size: 1MiB}}]", "instances[0].store.part_size"),
         ("instances: [{store: {type: s3, bucket: bbb, access_key_id: x}}]", "needs both access_key_id and"),
         ("instances: [{store: {type: s3, bucket: bbb, payload_signing: no}}]", "instances[0].store.payload_signing"),
+        ("instances: [{store: {type: gcs}}]", "instances[0].store: has no bucket"),
+        ("instances: [{store: {type: gcs, bucket: B}}]", "instances[0].store: “B” is no bucket's name"),
+        ("instances: [{store: {type: gcs, bucket: bbb, part_size: 300KiB}}]", "no multiple of 256 KiB"),
+        ("instances: [{store: {type: gcs, bucket: bbb, credentials: x}}]", "credentials: the credentials are no"),
+        ("instances: [{store: {type: gcs, bucket: bbb, credentials: {file: /none}}}]", "file “/none” can't be read"),
+        ("instances: [{store: {type: gcs, bucket: bbb, credentials: x, anonymous: true}}]", "has both"),
+        ("instances: [{store: {type: gcs, bucket: bbb, endpoint: storage.local}}]", "endpoint “storage.local”"),
         ("{", "not YAML"), ("", "empty"), ("[]", "is not a mapping"),
     ])
     func mistakesAreNamed(_ yaml: String, _ expected: String) {

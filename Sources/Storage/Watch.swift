@@ -58,7 +58,7 @@ public enum StoreChange: Sendable, Hashable {
     /// Nothing is stored there any more.
     case deleted(ObjectKey)
     /// The object's time was over: it is not found any more.
-    case expired(ObjectInfo)
+    case expired(ObjectKey)
     /// Every object that was there when the watch began has been told.
     case caughtUp
     /// So many changes, of whichever keys, were dropped here since they were not read in time.
@@ -67,8 +67,8 @@ public enum StoreChange: Sendable, Hashable {
     /// Whose change it is; nil where it is nobody's.
     public var key: ObjectKey? {
         switch self {
-        case .put(let info), .expired(let info): info.key
-        case .deleted(let key): key
+        case .put(let info): info.key
+        case .deleted(let key), .expired(let key): key
         case .caughtUp, .lagged: nil
         }
     }

@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "TieredStorage", targets: ["TieredStorage"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
@@ -50,7 +51,8 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
-        .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
+        .target(name: "StorageLayers", dependencies: ["Storage", deque], swiftSettings: strict),
+        .target(name: "TieredStorage", dependencies: ["Storage", deque], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
@@ -98,9 +100,13 @@ let package = Package(
             name: "StorageLayersTests", dependencies: ["StorageLayers", "Storage", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "TieredStorageTests", dependencies: ["TieredStorage", "StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "StorageConformanceTests",
             dependencies: [
-                "StorageConformance", "Storage", "StorageLayers", "JetStreamStorage", "StorageService", "StorageClient",
+                "StorageConformance", "Storage", "StorageLayers", "TieredStorage", "JetStreamStorage", "StorageService",
+                "StorageClient",
                 "NATS", "TestSupport", logging, lifecycle,
             ],
             swiftSettings: strict),

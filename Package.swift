@@ -29,6 +29,7 @@ let package = Package(
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "TieredStorage", targets: ["TieredStorage"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
@@ -62,6 +63,7 @@ let package = Package(
         .target(
             name: "StorageLayers", dependencies: ["Storage", "Encodings", "Compression", crypto, deque, metrics],
             swiftSettings: strict),
+        .target(name: "TieredStorage", dependencies: ["Storage", deque], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
@@ -115,9 +117,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "TieredStorageTests", dependencies: ["TieredStorage", "StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "StorageConformanceTests",
             dependencies: [
-                "StorageConformance", "Storage", "StorageLayers", "JetStreamStorage", "StorageService", "StorageClient",
+                "StorageConformance", "Storage", "StorageLayers", "TieredStorage", "JetStreamStorage", "StorageService",
+                "StorageClient",
                 "NATS", "TestSupport", logging, lifecycle,
             ],
             swiftSettings: strict),

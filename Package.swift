@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .executable(name: "nats-storage", targets: ["nats-storage"]),
         .library(name: "Storage", targets: ["Storage"]),
+        .library(name: "FileStorage", targets: ["FileStorage"]),
         .library(name: "NATS", targets: ["NATS"]),
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "S3Storage", targets: ["S3Storage"]),
@@ -44,6 +45,8 @@ let package = Package(
     targets: [
         .target(name: "Encodings", swiftSettings: strict),
         .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
+        .target(name: "CFiles"),
+        .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
         .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),
@@ -74,9 +77,8 @@ let package = Package(
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage", "HTTP",
-                "StorageService", logging,
-                yams,
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "S3Storage", "GCSStorage", "HTTP",
+                "StorageService", logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -94,15 +96,21 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
             name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
+        .executableTarget(
+            name: "file-store-writer", dependencies: ["FileStorage", "Storage"], path: "Tests/FileStoreWriter",
+            swiftSettings: strict),
+        .testTarget(
+            name: "FileStorageTests",
+            dependencies: ["FileStorage", "Storage", "StorageConformance", "TestSupport", "file-store-writer"],
+            swiftSettings: strict),
         .testTarget(
             name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "S3Storage", "GCSStorage", "HTTP", "StorageService", "StorageWire",
-                "JetStreamStorage",
-                "Storage", "NATS", logging,
+                "StorageConfiguration", "FileStorage", "S3Storage", "GCSStorage", "HTTP", "StorageService",
+                "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,3 +1,4 @@
+public import FileStorage
 public import FoundationEssentials
 public import GCSStorage
 public import JetStreamStorage
@@ -13,6 +14,8 @@ public enum StoreConfiguration: Sendable {
     case memory(MemoryStore.Limits)
     /// A NATS object store.
     case jetStream(BucketConfiguration)
+    /// Files in a folder.
+    case file(FileStoreConfiguration)
     /// A bucket of S3, or of a server that speaks it.
     case s3(S3Configuration)
     /// A bucket of Google Cloud Storage.
@@ -23,9 +26,10 @@ public enum StoreConfiguration: Sendable {
         switch type {
         case "memory": self = .memory(try Self.memory(node))
         case "jetstream": self = .jetStream(try Self.jetStream(node))
+        case "file": self = .file(try FileStoreConfiguration(node))
         case "s3": self = .s3(try S3Configuration(node))
         case "gcs": self = .gcs(try GCSConfiguration(node))
-        default: throw node.failure("type “\(type)” is none of memory, jetstream, s3, gcs")
+        default: throw node.failure("type “\(type)” is none of memory, jetstream, file, s3, gcs")
         }
     }
 
@@ -88,6 +92,8 @@ public enum StoreConfiguration: Sendable {
                 })
         case .jetStream(let bucket):
             try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
+        case .file(let configuration):
+            try await FileStore.open(configuration)
         case .s3(let bucket):
             try await S3Store.open(bucket, environment: environment, logger: logger)
         case .gcs(let bucket):

@@ -91,10 +91,10 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream", "s3", "gcs"])
+    @Test(arguments: ["memory", "jetstream", "file", "s3", "gcs"])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
-        var environment: [String: String] = [:]
+        var environment = ["FILE_STORE_PATH": server.folder.path + "/objects"]
         var bucket: ServerProcess?
         if name == "s3" {
             let process = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in

@@ -9,11 +9,13 @@ let strict: [SwiftSetting] = [
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -26,14 +28,17 @@ let package = Package(
         .library(name: "NATS", targets: ["NATS"]),
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "S3Storage", targets: ["S3Storage"]),
+        .library(name: "GCSStorage", targets: ["GCSStorage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "TieredStorage", targets: ["TieredStorage"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
@@ -58,7 +63,15 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
-        .target(name: "StorageLayers", dependencies: ["Storage"], swiftSettings: strict),
+        .target(
+            name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto, cryptoExtras],
+            swiftSettings: strict),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: strict),
+        .target(
+            name: "StorageLayers", dependencies: ["Storage", "Encodings", "Compression", crypto, deque, metrics],
+            swiftSettings: strict),
+        .target(name: "TieredStorage", dependencies: ["Storage", deque], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
@@ -70,7 +83,7 @@ let package = Package(
             name: "StorageConfiguration",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage",
-                "S3Storage", "HTTP", "StorageService", logging, yams,
+                "S3Storage", "GCSStorage", "HTTP", "StorageService", logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -83,7 +96,10 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "store-bench",
-            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageClient", logging, arguments],
+            dependencies: [
+                "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "StorageClient", logging,
+                arguments,
+            ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -93,7 +109,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "FileStorageTests",
-            dependencies: ["FileStorage", "Storage", "StorageConformance", "TestSupport", "store-writer"],
+            dependencies: [
+                "FileStorage", "Storage", "StorageLayers", "StorageConformance", "TestSupport", "store-writer",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SQLiteStorageTests",
@@ -105,7 +123,8 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "FileStorage", "SQLiteStorage", "S3Storage", "HTTP", "StorageService",
+                "StorageConfiguration", "FileStorage", "SQLiteStorage", "S3Storage", "GCSStorage", "HTTP",
+                "StorageService",
                 "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
@@ -114,12 +133,20 @@ let package = Package(
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
             swiftSettings: strict),
         .testTarget(
-            name: "StorageLayersTests", dependencies: ["StorageLayers", "Storage", "TestSupport"],
+            name: "StorageLayersTests",
+            dependencies: [
+                "StorageLayers", "StorageConformance", "Compression", "Storage", "TestSupport", crypto, metrics,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TieredStorageTests", dependencies: ["TieredStorage", "StorageLayers", "Storage", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "StorageConformanceTests",
             dependencies: [
-                "StorageConformance", "Storage", "StorageLayers", "JetStreamStorage", "StorageService", "StorageClient",
+                "StorageConformance", "Storage", "StorageLayers", "TieredStorage", "JetStreamStorage", "StorageService",
+                "StorageClient",
                 "NATS", "TestSupport", logging, lifecycle,
             ],
             swiftSettings: strict),
@@ -132,6 +159,10 @@ let package = Package(
         .testTarget(
             name: "S3StorageTests",
             dependencies: ["S3Storage", "Storage", "StorageConformance", "HTTP", "TestSupport", logging],
+            exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "GCSStorageTests",
+            dependencies: ["GCSStorage", "Storage", "StorageConformance", "HTTP", "TestSupport"],
             exclude: ["server.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],

@@ -8,6 +8,14 @@ import StorageClient
 /// One kind of work on a store, timed; prints one line of JSON as the peers do.
 @main
 struct StoreBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        subcommands: [NATSBench.self, LocalBench.self], defaultSubcommand: NATSBench.self)
+}
+
+/// A store on a NATS server.
+struct NATSBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "nats")
+
     @Argument(help: "The server.") var url: String
     @Argument(help: "The bucket.") var bucket: String
     @Argument(help: "seed, fill, put, get, read (not verified), list, echo or remote-get.") var kind: String
@@ -28,7 +36,7 @@ struct StoreBench: AsyncParsableCommand {
         if kind != "fill" && kind != "seed" {
             for index in 0..<min(size > 1 << 20 ? 1 : 50, count) { try await work(index) }
         }
-        try await measure(work)
+        try await measure(count: count, inFlight: inFlight, work)
     }
 
     private func work(_ control: NATSConnection, _ options: NATSOptions) async throws
@@ -101,28 +109,6 @@ struct StoreBench: AsyncParsableCommand {
         var count = 0
         for try await chunk in object.body { count += chunk.count }
         guard count == size else { throw ValidationError("\(count) bytes") }
-    }
-
-    private func measure(_ work: @escaping @Sendable (Int) async throws -> Void) async throws {
-        let start = ContinuousClock.now
-        let latencies = try await withThrowingTaskGroup(of: [Double].self) { group in
-            for worker in 0..<inFlight {
-                group.addTask {
-                    var latencies: [Double] = []
-                    for index in stride(from: worker, to: count, by: inFlight) {
-                        let start = ContinuousClock.now
-                        try await work(index)
-                        latencies.append((ContinuousClock.now - start) / .microseconds(1))
-                    }
-                    return latencies
-                }
-            }
-            return try await group.reduce(into: []) { $0 += $1 }.sorted()
-        }
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        print(
-            "{\"p50_us\": \(latencies[count / 2]), \"p99_us\": \(latencies[count * 99 / 100]), \"per_second\": \(Double(count) / seconds)}"
-        )
     }
 
     private static func key(_ prefix: String, _ index: Int) throws -> ObjectKey {

@@ -6,7 +6,7 @@ import Synchronization
 /// waiting for the disk.
 final class WriteQueue: Sendable {
     private struct State {
-        var waiting: [Entry] = []
+        var waiting: [any Entry] = []
         var isScheduled = false
     }
 
@@ -40,7 +40,7 @@ final class WriteQueue: Sendable {
         }
     }
 
-    private func add(_ entry: Entry) {
+    private func add(_ entry: any Entry) {
         let (isTaken, isFirst) = state.withLock { state -> (Bool, Bool) in
             guard state.waiting.count < Self.capacity else { return (false, false) }
             state.waiting.append(entry)
@@ -53,7 +53,7 @@ final class WriteQueue: Sendable {
 
     private func work() {
         while true {
-            let batch = state.withLock { state -> [Entry] in
+            let batch = state.withLock { state -> [any Entry] in
                 let batch = Array(state.waiting.prefix(Self.batch))
                 state.waiting.removeFirst(batch.count)
                 if batch.isEmpty { state.isScheduled = false }
@@ -71,7 +71,7 @@ final class WriteQueue: Sendable {
     }
 
     /// Runs them all in one transaction; why it was taken back, where it was.
-    private func commit(_ batch: [Entry]) -> StorageError? {
+    private func commit(_ batch: [any Entry]) -> StorageError? {
         do {
             try pool.writeWithoutTransaction { database in
                 try database.inTransaction(.immediate) {

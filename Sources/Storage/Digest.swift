@@ -25,7 +25,7 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
         self.init(hash.finalize())
     }
 
-    /// The digest of these 32 bytes; nil for another number of them.
+    /// The digest whose 32 bytes these are; nil for any other number.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == SHA256.byteCount else { return nil }
         words = Array(bytes).withUnsafeBytes { $0.loadUnaligned(as: Words.self) }

@@ -91,7 +91,7 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream", "file", "sqlite", "s3"])
+    @Test(arguments: ["memory", "jetstream", "file", "sqlite", "s3", "gcs"])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
         var environment = [
@@ -105,6 +105,14 @@ import Testing
             environment = [
                 "S3_BUCKET": "objects", "S3_ENDPOINT": "http://127.0.0.1:\(process.port)", "S3_CREATE": "true",
                 "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            ]
+            bucket = process
+        }
+        if name == "gcs" {
+            let process = try await ServerProcess.fakeGCS()
+            environment = [
+                "GCS_BUCKET": "objects", "GCS_ENDPOINT": "http://127.0.0.1:\(process.port)", "GCS_ANONYMOUS": "true",
+                "GCS_PROJECT": "project",
             ]
             bucket = process
         }

@@ -73,7 +73,7 @@ let package = Package(
             name: "StorageConfiguration",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage", "HTTP",
-                "StorageService", logging,
+                "StorageService", "StorageLayers", crypto, logging,
                 yams,
             ],
             swiftSettings: strict),
@@ -87,7 +87,9 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "store-bench",
-            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageClient", logging, arguments],
+            dependencies: [
+                "Storage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers", crypto, logging, arguments,
+            ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -98,7 +100,8 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "S3Storage", "GCSStorage", "HTTP", "StorageService", "StorageWire",
+                "StorageConfiguration", "StorageLayers", "S3Storage", "GCSStorage", "HTTP", "StorageService",
+                "StorageWire",
                 "JetStreamStorage",
                 "Storage", "NATS", logging,
             ],

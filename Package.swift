@@ -78,7 +78,7 @@ let package = Package(
             name: "StorageConfiguration",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "S3Storage", "GCSStorage", "HTTP",
-                "StorageService", logging, yams,
+                "StorageService", "StorageLayers", crypto, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -91,7 +91,9 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "store-bench",
-            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageClient", logging, arguments],
+            dependencies: [
+                "Storage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers", crypto, logging, arguments,
+            ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -109,8 +111,8 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "FileStorage", "S3Storage", "GCSStorage", "HTTP", "StorageService",
-                "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
+                "StorageConfiguration", "StorageLayers", "FileStorage", "S3Storage", "GCSStorage", "HTTP",
+                "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "StorageSnapshot", targets: ["StorageSnapshot"]),
         .library(name: "TieredStorage", targets: ["TieredStorage"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
@@ -56,6 +57,9 @@ let package = Package(
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
+            name: "StorageSnapshot", dependencies: ["Storage", "StorageWire", "Encodings", deque],
+            swiftSettings: strict),
+        .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
             swiftSettings: strict),
         .target(
@@ -71,7 +75,7 @@ let package = Package(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage", "StorageConformance",
+                "JetStreamStorage", "StorageConformance", "StorageSnapshot",
                 logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
@@ -101,6 +105,14 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TieredStorageTests", dependencies: ["TieredStorage", "StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageSnapshotTests",
+            dependencies: [
+                "StorageSnapshot", "StorageLayers", "JetStreamStorage", "Storage", "NATS", "TestSupport",
+                "nats-storage",
+                logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "StorageConformanceTests",

@@ -9,10 +9,12 @@ let strict: [SwiftSetting] = [
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -20,9 +22,11 @@ let package = Package(
     products: [
         .executable(name: "nats-storage", targets: ["nats-storage"]),
         .library(name: "Storage", targets: ["Storage"]),
+        .library(name: "FileStorage", targets: ["FileStorage"]),
         .library(name: "NATS", targets: ["NATS"]),
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "S3Storage", targets: ["S3Storage"]),
+        .library(name: "GCSStorage", targets: ["GCSStorage"]),
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
@@ -33,6 +37,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
@@ -41,6 +46,8 @@ let package = Package(
     targets: [
         .target(name: "Encodings", swiftSettings: strict),
         .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
+        .target(name: "CFiles"),
+        .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
         .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),
@@ -52,7 +59,14 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
-        .target(name: "StorageLayers", dependencies: ["Storage", deque], swiftSettings: strict),
+        .target(
+            name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto, cryptoExtras],
+            swiftSettings: strict),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: strict),
+        .target(
+            name: "StorageLayers", dependencies: ["Storage", "Encodings", "Compression", crypto, deque, metrics],
+            swiftSettings: strict),
         .target(name: "TieredStorage", dependencies: ["Storage", deque], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
@@ -67,8 +81,8 @@ let package = Package(
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "HTTP", "StorageService", logging,
-                yams,
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "S3Storage", "GCSStorage", "HTTP",
+                "StorageService", logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -86,14 +100,21 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
             name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
+        .executableTarget(
+            name: "file-store-writer", dependencies: ["FileStorage", "Storage"], path: "Tests/FileStoreWriter",
+            swiftSettings: strict),
+        .testTarget(
+            name: "FileStorageTests",
+            dependencies: ["FileStorage", "Storage", "StorageConformance", "TestSupport", "file-store-writer"],
+            swiftSettings: strict),
         .testTarget(
             name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "S3Storage", "HTTP", "StorageService", "StorageWire", "JetStreamStorage",
-                "Storage", "NATS", logging,
+                "StorageConfiguration", "FileStorage", "S3Storage", "GCSStorage", "HTTP", "StorageService",
+                "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -101,7 +122,11 @@ let package = Package(
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
             swiftSettings: strict),
         .testTarget(
-            name: "StorageLayersTests", dependencies: ["StorageLayers", "Storage", "TestSupport"],
+            name: "StorageLayersTests",
+            dependencies: [
+                "StorageLayers", "StorageConformance", "Compression", "Storage", "TestSupport", crypto, metrics,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TieredStorageTests", dependencies: ["TieredStorage", "StorageLayers", "Storage", "TestSupport"],
@@ -131,6 +156,10 @@ let package = Package(
         .testTarget(
             name: "S3StorageTests",
             dependencies: ["S3Storage", "Storage", "StorageConformance", "HTTP", "TestSupport", logging],
+            exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "GCSStorageTests",
+            dependencies: ["GCSStorage", "Storage", "StorageConformance", "HTTP", "TestSupport"],
             exclude: ["server.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],

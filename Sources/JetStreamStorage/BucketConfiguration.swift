@@ -44,6 +44,10 @@ public struct BucketConfiguration: Sendable {
     public var index = Index.live
     /// The most objects that the index may hold; where there are more, the server is asked each time.
     public var maxIndexedObjects = 2_000_000
+    /// How often ``JetStreamStore/maintain()`` looks for chunks that no object refers to; nil: never.
+    public var cleanEvery: Duration? = .seconds(3600)
+    /// How old such chunks have to be: a put takes no longer between its last chunk and its end.
+    public var cleanAfter: Duration = .seconds(3600)
     /// The JetStream domain; nil: the account's own.
     public var domain: String?
     /// How long one request to the server may take.
@@ -64,6 +68,8 @@ public struct BucketConfiguration: Sendable {
         stream.discard = .new
         stream.allowDirect = true
         stream.allowRollup = true
+        // Older servers leave it out.
+        stream.allowMessageTTL = true
         if compression { stream.compression = .s2 }
         if cluster != nil || !tags.isEmpty {
             stream.placement = .init(cluster: cluster, tags: tags.isEmpty ? nil : tags)

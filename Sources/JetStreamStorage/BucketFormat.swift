@@ -33,6 +33,7 @@ struct BucketFormat: Sendable {
         static let rollup = "Nats-Rollup"
         static let expectedLastSubjectSequence = "Nats-Expected-Last-Subject-Sequence"
         static let messageID = "Nats-Msg-Id"
+        static let ttl = "Nats-TTL"
     }
 
     /// What this component adds to ADR-20's `metadata`.

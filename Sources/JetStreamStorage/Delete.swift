@@ -17,8 +17,8 @@ extension JetStreamStore {
     private func remove(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
         while true {
             let current = try await bucket.meta(key)
-            guard precondition.holds(for: current.liveVersion) else {
-                throw .preconditionFailed(key: key, precondition, current: current.liveVersion)
+            guard precondition.holds(for: bucket.liveVersion(current)) else {
+                throw .preconditionFailed(key: key, precondition, current: bucket.liveVersion(current))
             }
             guard let current, !current.meta.isDeleted else { return false }
             var marker = ObjectMeta(nuid: current.meta.nuid)
@@ -27,7 +27,7 @@ extension JetStreamStore {
             if let ack = try await bucket.commit(message) {
                 index?.learn(StoredMeta(key: key, sequence: ack.sequence, time: .now, meta: marker))
                 await purger.discard(current.meta.nuid)
-                return (current as StoredMeta?).liveVersion != nil
+                return bucket.liveVersion(current) != nil
             }
         }
     }

@@ -24,9 +24,11 @@ final class IndexContents: Sendable {
     }
 
     private struct State {
+        let maxAge: Duration?
         var phase = Phase.idle
         var order = SortedKeys()
         var entries: [ObjectKey: StoredMeta] = [:]
+        var expiries = ExpiryOrder()
         /// The last meta message that was applied.
         var applied: UInt64 = 0
         var waiters: [UInt64: Waiter] = [:]
@@ -34,15 +36,30 @@ final class IndexContents: Sendable {
         var checked = ContinuousClock.now
 
         mutating func insert(_ meta: StoredMeta) {
-            if entries.updateValue(meta, forKey: meta.key) == nil { order.insert(meta.key) }
+            if let old = entries.updateValue(meta, forKey: meta.key) {
+                if let end = end(of: old) { expiries.remove(meta.key, at: end) }
+            } else {
+                order.insert(meta.key)
+            }
+            if let end = end(of: meta) { expiries.insert(meta.key, at: end) }
         }
 
         mutating func remove(_ key: ObjectKey) {
-            if entries.removeValue(forKey: key) != nil { order.remove(key) }
+            guard let old = entries.removeValue(forKey: key) else { return }
+            if let end = end(of: old) { expiries.remove(key, at: end) }
+            order.remove(key)
+        }
+
+        /// When the object's time is over, its own or the bucket's.
+        private func end(of meta: StoredMeta) -> Date? {
+            let aged = maxAge.map { meta.time.addingTimeInterval($0.seconds) }
+            guard let expires = meta.meta.expires else { return aged }
+            return aged.map { min($0, expires) } ?? expires
         }
 
         mutating func clear() {
             order = SortedKeys()
+            expiries = ExpiryOrder()
             entries = [:]
             applied = 0
         }
@@ -64,13 +81,14 @@ final class IndexContents: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let bucket: Bucket
     private let limit: Int
 
     init(_ bucket: Bucket, limit: Int) {
         self.bucket = bucket
         self.limit = limit
+        state = Mutex(State(maxAge: bucket.maxAge))
     }
 
     var phase: Phase { state.withLock { $0.phase } }
@@ -102,6 +120,20 @@ final class IndexContents: Sendable {
                 return builder.add(key) { entry.info }
             }
             return builder.result
+        }
+    }
+
+    /// Objects whose own time is over, those first that expired first. Forgets those that the server has dropped for
+    /// their age.
+    func expired(atMost limit: Int) -> [StoredMeta] {
+        let now = Date.now
+        return state.withLock { state in
+            state.expiries.due(at: now, atMost: limit).compactMap { key in
+                guard let entry = state.entries[key] else { return nil }
+                if entry.isExpired(at: now) { return entry }
+                state.remove(key)
+                return nil
+            }
         }
     }
 
@@ -158,14 +190,6 @@ final class IndexContents: Sendable {
             guard state.checked + interval < .now else { return false }
             state.checked = .now
             return true
-        }
-    }
-
-    /// Forgets what the server has dropped for its age, and what expired.
-    func prune() {
-        let now = Date.now
-        state.withLock { state in
-            for (key, entry) in state.entries where !bucket.holds(entry, at: now) { state.remove(key) }
         }
     }
 

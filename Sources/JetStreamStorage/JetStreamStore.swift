@@ -2,6 +2,7 @@ import FoundationEssentials
 public import Logging
 public import NATS
 public import Storage
+import Synchronization
 
 /// A NATS object store as ADR-20 describes it: every NATS client reads what this one puts, and the reverse.
 ///
@@ -21,6 +22,11 @@ public final class JetStreamStore: Store {
     let domain: String?
     let guess = Guess()
     let locks = KeyLocks()
+    let cleaning: CleaningSchedule
+    private let ended = Atomic(false)
+
+    /// Whether it was shut down.
+    var isShutDown: Bool { ended.load(ordering: .acquiring) }
 
     private init(_ bucket: Bucket, _ configuration: BucketConfiguration, _ logger: Logger) {
         self.bucket = bucket
@@ -28,6 +34,7 @@ public final class JetStreamStore: Store {
         index = configuration.index == .live ? LiveIndex(bucket, limit: configuration.maxIndexedObjects) : nil
         purger = Purger(bucket, logger)
         domain = configuration.domain
+        cleaning = CleaningSchedule(every: configuration.cleanEvery, grace: configuration.cleanAfter)
     }
 
     /// Opens a bucket, creating it where it is missing and the configuration says so.
@@ -58,7 +65,7 @@ public final class JetStreamStore: Store {
             // Servers from 2.10 on echo it, compressed or not.
             followsReliably: settings.compression != nil,
             maxAge: settings.maxAge.flatMap { $0 > 0 ? .nanoseconds($0) : nil },
-            timeout: configuration.timeout)
+            timeout: configuration.timeout, expiresMessages: settings.allowMessageTTL ?? false)
         return JetStreamStore(bucket, configuration, logger)
     }
 
@@ -126,8 +133,9 @@ public final class JetStreamStore: Store {
     /// Returns when the chunks of everything that was replaced so far are removed, or given up.
     package func finishPurging() async { await purger.finish() }
 
-    /// Ends the index and the removing of what was replaced; the connections belong to whoever opened the store.
+    /// Ends the index, watches and the removing of what was replaced; the connections belong to whoever opened the store.
     public func shutdown() async {
+        ended.store(true, ordering: .releasing)
         await index?.stop()
         await purger.stop()
     }

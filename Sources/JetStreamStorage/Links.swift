@@ -24,7 +24,7 @@ extension JetStreamStore {
         _ = try BucketFormat(link.bucket)
         while true {
             let current = try await bucket.meta(key)
-            if let version = current.liveVersion, current?.meta.link == nil {
+            if let version = bucket.liveVersion(current), current?.meta.link == nil {
                 throw .preconditionFailed(key: key, .absent, current: version)
             }
             var meta = ObjectMeta(nuid: NUID.next())

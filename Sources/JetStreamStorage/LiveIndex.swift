@@ -36,6 +36,9 @@ final class LiveIndex: Sendable {
     /// A page as it is now; see ``refresh()``.
     func page(_ query: ListQuery) -> ListPage { contents.page(query) }
 
+    /// Objects whose own time is over, those first that expired first.
+    func expired(atMost limit: Int) -> [StoredMeta] { contents.expired(atMost: limit) }
+
     /// Returns when the index holds every object whose put was acknowledged before the call.
     ///
     /// - Throws: `timeout` or `unavailable` where the server does not answer.
@@ -118,6 +121,7 @@ final class LiveIndex: Sendable {
                 case .message(let message): contents.apply(message)
                 case .caughtUp: contents.becomeLive()
                 case .restarted: contents.restart()
+                case .idle: break
                 }
                 if case .tooLarge = contents.phase { break reading }
             } catch {

@@ -14,9 +14,9 @@ struct Put: Sendable {
     let locks: KeyLocks
     let key: ObjectKey
     let options: PutOptions
-    private let nuid = NUID.next()
+    let nuid = NUID.next()
     /// In whole milliseconds, as the meta message tells them.
-    private let now = Date.now.inMilliseconds
+    let now = Date.now.inMilliseconds
 
     init(_ store: JetStreamStore, _ key: ObjectKey, _ options: PutOptions) {
         bucket = store.bucket
@@ -45,11 +45,17 @@ struct Put: Sendable {
         return try await commit(meta, replacing: predecessor, nil)
     }
 
+    private var expires: Date? { options.timeToLive.map { now.addingTimeInterval($0.seconds).inMilliseconds } }
+
+    private var chunkHeaders: NATSHeaders {
+        bucket.messageTTL(expires).map { [BucketFormat.Header.ttl: $0] } ?? [:]
+    }
+
     /// `current`, where the precondition holds for it.
     private func admitted(_ current: StoredMeta?) throws(StorageError) -> StoredMeta? {
         // With an id the same put may have happened already: the server knows when the meta message reaches it.
-        guard options.precondition.holds(for: current.liveVersion) || options.messageID != nil else {
-            throw .preconditionFailed(key: key, options.precondition, current: current.liveVersion)
+        guard options.precondition.holds(for: bucket.liveVersion(current)) || options.messageID != nil else {
+            throw .preconditionFailed(key: key, options.precondition, current: bucket.liveVersion(current))
         }
         return current
     }
@@ -70,7 +76,7 @@ struct Put: Sendable {
         if locks.isHeld(key) { return .contended }
         if let index, index.isLive {
             let known = index.hint(key)
-            if options.precondition.holds(for: known.liveVersion) { return .known(known) }
+            if options.precondition.holds(for: bucket.liveVersion(known)) { return .known(known) }
         } else if options.precondition == .absent || options.precondition == .none && guess.isAbsent {
             return .known(nil)
         }
@@ -86,11 +92,11 @@ struct Put: Sendable {
         if options.expectedDigest != nil || body.trailingDigest != nil {
             try body.check(Digest(of: bytes), options.expectedDigest)
         }
-        let chunk = JetStream.Publication(bucket.format.chunks(of: nuid), payload: bytes)
+        let chunk = JetStream.Publication(bucket.format.chunks(of: nuid), headers: chunkHeaders, payload: bytes)
         switch try predecessor() {
         case .contended:
             try await withChunk { () async throws(NATSError) in
-                if !bytes.isEmpty { _ = try await bucket.control.publish(chunk.subject, payload: chunk.payload) }
+                try await store(chunk)
             }
             return try await commitInTurn(meta(of: bytes))
         case .known(let predecessor):
@@ -106,7 +112,7 @@ struct Put: Sendable {
             return try await commit(meta ?? self.meta(of: bytes), replacing: predecessor, outcome)
         case .pending(let pending):
             let predecessor = try await withChunk { () async throws(NATSError) in
-                if !bytes.isEmpty { _ = try await bucket.control.publish(chunk.subject, payload: chunk.payload) }
+                try await store(chunk)
                 return try await pending.value()
             }
             return try await commit(meta(of: bytes), replacing: admittedOrDiscarded(predecessor), nil)
@@ -115,6 +121,11 @@ struct Put: Sendable {
 
     private func meta(of bytes: [UInt8]) -> ObjectMeta {
         meta(size: bytes.count, chunks: bytes.isEmpty ? 0 : 1, Digest(of: bytes))
+    }
+
+    private func store(_ chunk: JetStream.Publication) async throws(NATSError) {
+        guard !chunk.payload.isEmpty else { return }
+        _ = try await bucket.control.publish(chunk.subject, headers: chunk.headers, payload: chunk.payload)
     }
 
     /// Runs what stores the chunk; where it throws, the chunk goes.
@@ -142,11 +153,11 @@ struct Put: Sendable {
 
     private func store(_ body: ObjectBody, _ window: PublishWindow) async throws(StorageError) -> ObjectMeta {
         var reader = BodyReader(body)
-        let subject = bucket.format.chunks(of: nuid)
+        let (subject, headers) = (bucket.format.chunks(of: nuid), chunkHeaders)
         while let chunk = try await reader.next(bucket.chunkSize) {
             if Task.isCancelled { throw StorageError.cancelled }
             try await mapped(bucket.name) { () async throws(NATSError) in
-                try await window.publish(subject, payload: chunk)
+                try await window.publish(subject, headers: headers, payload: chunk)
             }
         }
         let digest = try await reader.finish(expected: options.expectedDigest)
@@ -165,116 +176,9 @@ struct Put: Sendable {
         meta.chunkSize = bucket.chunkSize
         meta.digest = digest
         meta.modified = now
-        meta.expires = options.timeToLive.map { now.addingTimeInterval($0.seconds).inMilliseconds }
+        meta.expires = expires
         if options.attributes != ObjectAttributes() { meta.attributes = options.attributes }
         return meta
-    }
-
-    // MARK: The commit
-
-    private func message(_ meta: ObjectMeta, replacing predecessor: StoredMeta?) -> JetStream.Publication {
-        bucket.publication(
-            of: meta, as: key, replacing: predecessor?.sequence ?? 0, modified: now, messageID: options.messageID)
-    }
-
-    /// Publishes the meta message until it is stored or must not be; `outcome` is what became of a first attempt.
-    private func commit(
-        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
-    ) async throws(StorageError) -> ObjectInfo {
-        if let info = try await attempt(meta, replacing: predecessor, outcome) { return info }
-        return try await commitInTurn(meta)
-    }
-
-    /// Another writer was first. Those of this process go one after the other now instead of refusing one another.
-    private func commitInTurn(_ meta: ObjectMeta) async throws(StorageError) -> ObjectInfo {
-        try await locks.withLock(key) { () async throws(StorageError) in
-            // The one before has told the index what it stored.
-            if let index, index.isLive, let known = index.hint(key),
-                options.precondition.holds(for: (known as StoredMeta?).liveVersion),
-                let info = try await attempt(meta, replacing: known, nil)
-            {
-                return info
-            }
-            while true {
-                // Whether this put still may, its precondition says.
-                let current = try await current()
-                guess.saw(absent: current == nil)
-                if let info = try await attempt(meta, replacing: current, nil) { return info }
-            }
-        }
-    }
-
-    /// Nil where another writer was first.
-    private func attempt(
-        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
-    ) async throws(StorageError) -> ObjectInfo? {
-        let ack: PublishAck?
-        do throws(StorageError) {
-            ack = try await settled(meta, replacing: predecessor, outcome)
-        } catch {
-            if !isUndecided(error) { await purger.discard(nuid) }
-            throw error
-        }
-        guard let ack else { return nil }
-        if ack.duplicate {
-            await purger.discard(nuid)
-            return try await earlier(ack.sequence)
-        }
-        if let old = predecessor?.meta, old.nuid != nuid, old.chunks > 0 { await purger.discard(old.nuid) }
-        let stored = StoredMeta(key: key, sequence: ack.sequence, time: now, meta: meta)
-        index?.learn(stored)
-        return stored.info
-    }
-
-    /// What is there now, where the put still may replace it.
-    private func current() async throws(StorageError) -> StoredMeta? {
-        do throws(StorageError) {
-            let current = try await bucket.meta(key)
-            guard options.precondition.holds(for: current.liveVersion) else {
-                throw .preconditionFailed(key: key, options.precondition, current: current.liveVersion)
-            }
-            return current
-        } catch {
-            await purger.discard(nuid)
-            throw error
-        }
-    }
-
-    /// What became of the meta message; after a silence, by looking whether it is there.
-    private func settled(
-        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
-    ) async throws(StorageError) -> PublishAck? {
-        do throws(StorageError) {
-            switch outcome {
-            case nil: return try await bucket.commit(message(meta, replacing: predecessor))
-            case .success(let ack): return ack
-            case .failure(let error): return try bucket.notFirst(error)
-            }
-        } catch {
-            guard isUndecided(error), !Task.isCancelled, let current = try? await bucket.meta(key),
-                current.meta.nuid == nuid
-            else { throw error }
-            return PublishAck(sequence: current.sequence)
-        }
-    }
-
-    /// Whether a meta message may still be stored, now or later: its chunks have to stay then.
-    private func isUndecided(_ error: StorageError) -> Bool {
-        guard let cause = error.cause as? NATSError else { return false }
-        switch cause.code {
-        case .timeout, .cancelled, .disconnected, .connectionClosed: return true
-        default: return false
-        }
-    }
-
-    /// What was stored under the same id before.
-    private func earlier(_ sequence: UInt64) async throws(StorageError) -> ObjectInfo {
-        let message = try await bucket.message(.sequence(sequence))
-        guard let message, let key = bucket.format.key(ofMeta: message.subject) else {
-            // Replaced since: what is there now is the best answer there is.
-            return try await bucket.live(key).info
-        }
-        return try StoredMeta(message, key: key).info
     }
 }
 

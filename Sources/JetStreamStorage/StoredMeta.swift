@@ -39,14 +39,13 @@ struct StoredMeta: Sendable {
         !meta.isDeleted && (meta.expires.map { $0 > now } ?? true)
     }
 
+    func isExpired(at now: Date) -> Bool {
+        !meta.isDeleted && (meta.expires.map { $0 <= now } ?? false)
+    }
+
     var info: ObjectInfo {
         ObjectInfo(
             key: key, size: meta.size, version: version, digest: meta.digest, modified: modified, expires: meta.expires,
             attributes: meta.attributes)
     }
-}
-
-extension StoredMeta? {
-    /// The version that an object has now; nil where it is deleted, expired or was never there.
-    var liveVersion: Version? { flatMap { $0.isLive(at: .now) ? $0.version : nil } }
 }

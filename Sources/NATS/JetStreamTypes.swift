@@ -35,6 +35,8 @@ public struct StreamConfiguration: Codable, Sendable, Hashable {
     public var compression: Compression?
     public var allowDirect: Bool?
     public var allowRollup: Bool?
+    /// Whether a message may say with `Nats-TTL` how long it lives (2.11 and later).
+    public var allowMessageTTL: Bool?
     public var sealed: Bool?
     public var metadata: [String: String]?
 
@@ -53,6 +55,7 @@ public struct StreamConfiguration: Codable, Sendable, Hashable {
         case duplicateWindow = "duplicate_window"
         case allowDirect = "allow_direct"
         case allowRollup = "allow_rollup_hdrs"
+        case allowMessageTTL = "allow_msg_ttl"
     }
 }
 

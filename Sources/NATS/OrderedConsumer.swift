@@ -11,6 +11,8 @@ public struct OrderedConsumer: Sendable {
         case caughtUp
         /// The stream was made anew: what was read before is void.
         case restarted
+        /// Everything has been given and nothing came for a while.
+        case idle
     }
 
     private struct Link {
@@ -102,8 +104,11 @@ public struct OrderedConsumer: Sendable {
 
     private mutating func event(of message: NATSMessage) async throws(NATSError) -> Event? {
         if let status = message.status {
-            if status == 100 { try await control(message) } else { await stop() }
-            return nil
+            guard status == 100 else {
+                await stop()
+                return nil
+            }
+            return try await control(message)
         }
         guard let delivery = Delivery(message) else {
             throw NATSError(.protocolViolation, "a delivery on “\(message.subject)” does not say what it is")
@@ -122,15 +127,22 @@ public struct OrderedConsumer: Sendable {
     }
 
     /// A heartbeat or a flow control request.
-    private mutating func control(_ message: NATSMessage) async throws(NATSError) {
+    private mutating func control(_ message: NATSMessage) async throws(NATSError) -> Event? {
         if let flowControl = message.reply ?? message.headers.first("Nats-Consumer-Stalled") {
-            return try await stream.connection.publish(flowControl)
+            try await stream.connection.publish(flowControl)
+            return nil
         }
-        guard let link, let last = message.headers.first("Nats-Last-Consumer").flatMap({ UInt64($0) }) else { return }
-        if last > link.received { return await stop() }
+        guard let link, let last = message.headers.first("Nats-Last-Consumer").flatMap({ UInt64($0) }) else {
+            return nil
+        }
+        guard last <= link.received else {
+            await stop()
+            return nil
+        }
+        if isCaughtUp { return .idle }
         // What was still to come may have been replaced or removed meanwhile.
-        guard !isCaughtUp else { return }
         if try await stream.consumerInfo(name, link.name).pending == 0 { catchUp() }
+        return nil
     }
 }
 
@@ -153,6 +165,7 @@ extension JetStream {
                 switch try await consumer.next() {
                 case .message(let message): try body(message)
                 case .caughtUp: break reading
+                case .idle: break
                 case .restarted: throw NATSError(.disconnected, "stream “\(stream)” was made anew while it was read")
                 }
             }

@@ -9,6 +9,7 @@ actor ObjectReader {
 
     private let client: S3Client
     private let key: String
+    private let versionID: String?
     private let etag: String
     private let end: Int
     private let digest: Storage.Digest?
@@ -19,10 +20,12 @@ actor ObjectReader {
     private let retries = RetryPolicy(maxAttempts: ObjectReader.maxAttempts)
 
     init(
-        client: S3Client, key: String, etag: String, range: Range<Int>, body: HTTPResponseBody, digest: Storage.Digest?
+        client: S3Client, key: String, versionID: String?, etag: String, range: Range<Int>, body: HTTPResponseBody,
+        digest: Storage.Digest?
     ) {
         self.client = client
         self.key = key
+        self.versionID = versionID
         self.etag = etag
         self.body = body
         self.digest = digest
@@ -56,7 +59,12 @@ actor ObjectReader {
     }
 
     private func read() async throws(S3Failure) -> [UInt8]? {
-        guard offset < end else { return nil }
+        guard offset < end else {
+            // Read to its end, the connection can be used again.
+            if let rest = body { _ = try? await rest.next() }
+            body = nil
+            return nil
+        }
         let source = if let body { body } else { try await reopen() }
         body = source
         do throws(HTTPError) {
@@ -76,7 +84,7 @@ actor ObjectReader {
     }
 
     private func reopen() async throws(S3Failure) -> HTTPResponseBody {
-        var request = S3Request(.get, key)
+        var request = S3Request(.get, key, query: S3Bucket.query(versionID))
         request.headers = [("range", "bytes=\(offset)-\(end - 1)"), ("if-match", ETag.quoted(etag))]
         let response = try await client.send(request)
         // A server may ignore the condition.

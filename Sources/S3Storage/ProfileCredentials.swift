@@ -1,5 +1,4 @@
-import Dispatch
-import FoundationEssentials
+import HTTP
 import Storage
 
 /// The shared files of AWS' tools: `~/.aws/credentials` and `~/.aws/config`.
@@ -65,17 +64,5 @@ struct ProfileCredentials: CredentialProvider {
         throw StorageError(
             .internal, "the profile “\(name.abbreviated)” has no access key in the shared credentials file",
             class: .fatal)
-    }
-}
-
-/// Small text files, read off Swift's thread pool.
-enum TextFile {
-    static func read(_ path: String) async -> String? {
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                let data = try? Data(contentsOf: URL(filePath: path))
-                continuation.resume(returning: data.flatMap { String(validating: $0, as: UTF8.self) })
-            }
-        }
     }
 }

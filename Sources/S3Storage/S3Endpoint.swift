@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Storage
+import HTTP
 
 /// Where requests for a bucket go.
 struct S3Endpoint: Sendable {

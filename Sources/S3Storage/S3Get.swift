@@ -3,11 +3,15 @@ import Storage
 
 extension S3Bucket {
     /// The object under the key, or a range of it.
-    func get(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
+    ///
+    /// - Parameter versionID: of a versioned bucket, the one wanted; nil: the current one.
+    func get(
+        _ key: ObjectKey, _ options: GetOptions, versionID: String? = nil
+    ) async throws(StorageError) -> StoredObject {
         if let version = options.ifMatch, S3Version(version) == nil {
             _ = try await current(key, ifMatch: version)
         }
-        var request = S3Request(.get, try fullKey(key))
+        var request = S3Request(.get, try fullKey(key), query: Self.query(versionID))
         request.headers = [("x-amz-checksum-mode", "ENABLED")]
         if let range = options.range { request.headers.append(("range", range.description)) }
         if let version = options.ifMatch.flatMap(S3Version.init) {
@@ -15,14 +19,18 @@ extension S3Bucket {
         }
         do throws(S3Failure) {
             let response = try await client.send(request)
-            return try object(key, options, response)
+            return try object(key, options, response, versionID)
         } catch {
-            return try await explain(error, key, options)
+            return try await explain(error, key, options, versionID)
         }
     }
 
+    static func query(_ versionID: String?) -> [(String, String)] {
+        versionID.map { [("versionId", $0)] } ?? []
+    }
+
     private func object(
-        _ key: ObjectKey, _ options: GetOptions, _ response: S3Response
+        _ key: ObjectKey, _ options: GetOptions, _ response: S3Response, _ versionID: String?
     ) throws(S3Failure) -> StoredObject {
         guard let (range, size) = Self.extent(response),
             let info = ObjectHeaders.info(key, response.headers, size: size)
@@ -38,7 +46,7 @@ extension S3Bucket {
             let full = try fullKey(key)
             let etag = S3Version(info.version)?.etag ?? ""
             let reader = ObjectReader(
-                client: client, key: full, etag: etag, range: range, body: response.body,
+                client: client, key: full, versionID: versionID, etag: etag, range: range, body: response.body,
                 digest: range.count == size ? info.digest : nil)
             let body = ObjectBody(size: range.count) { () async throws(StorageError) in try await reader.next() }
             return StoredObject(info: info, range: range, body: body)
@@ -67,11 +75,12 @@ extension S3Bucket {
     /// Throws what the failure of a get stands for. Some servers refuse a range that reaches beyond the object: that one
     /// is asked for once more, cut to size.
     private func explain(
-        _ failure: S3Failure, _ key: ObjectKey, _ options: GetOptions
+        _ failure: S3Failure, _ key: ObjectKey, _ options: GetOptions, _ versionID: String?
     ) async throws(StorageError) -> StoredObject {
         if failure.isMissing { throw .notFound(key) }
         let error = failure.error(bucket: configuration.bucket)
-        guard failure.refusal == nil, failure.isPrecondition || error.kind == .rangeNotSatisfiable else { throw error }
+        guard versionID == nil, failure.refusal == nil, failure.isPrecondition || error.kind == .rangeNotSatisfiable
+        else { throw error }
         let info = try await current(key, ifMatch: options.ifMatch)
         if let range = try options.range?.resolve(size: info.size) {
             let cut = ByteRange.bounded(first: range.lowerBound, last: range.upperBound - 1)

@@ -18,7 +18,9 @@ struct S3Multipart: Sendable {
     func run(
         _ chunks: [[UInt8]], _ reader: inout BodyReader, _ condition: [(String, String)]
     ) async throws(StorageError) -> ObjectInfo {
-        let id = try await put.bucket.mapped { () async throws(S3Failure) in try await initiate() }
+        // Not cancelled with the caller: the server may have made the upload, and only the answer tells its id.
+        let begun = await Task { await begin() }.value
+        let id = try begun.get()
         do throws(StorageError) {
             let parts = try await upload(chunks, &reader, id)
             let digest = try await reader.finish(expected: put.options.expectedDigest)
@@ -29,6 +31,14 @@ struct S3Multipart: Sendable {
             // Not cancelled with the caller: what was uploaded has to go.
             await Task { await Self.abort(client, key, id) }.value
             throw error
+        }
+    }
+
+    private func begin() async -> Result<String, StorageError> {
+        do throws(StorageError) {
+            return .success(try await put.bucket.mapped { () async throws(S3Failure) in try await initiate() })
+        } catch {
+            return .failure(error)
         }
     }
 

@@ -102,17 +102,8 @@ extension S3Store {
                 await S3Multipart.abort(bucket.client, key, id)
                 count += 1
             }
-            markers = Self.markers(document, after: markers)
+            markers = Self.markers(document, id: ("upload-id-marker", "NextUploadIdMarker"), after: markers)
         } while !markers.isEmpty
         return count
-    }
-
-    /// Where the next page starts; empty at the end, and where a server would give the same page again.
-    private static func markers(_ document: XMLElement, after last: [(String, String)]) -> [(String, String)] {
-        guard document.text("IsTruncated") == "true", let text = document.text("NextKeyMarker") else { return [] }
-        let isEncoded = document.text("EncodingType") == "url"
-        let key = isEncoded ? PercentEncoding.decode(text, plusIsSpace: true) ?? text : text
-        let next = [("key-marker", key), ("upload-id-marker", document.text("NextUploadIdMarker") ?? "")]
-        return next.map(\.1) == last.map(\.1) ? [] : next
     }
 }

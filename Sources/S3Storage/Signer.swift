@@ -1,6 +1,7 @@
 import Crypto
 import FoundationEssentials
 import Synchronization
+import HTTP
 
 /// Signs requests by AWS Signature Version 4.
 ///

@@ -25,6 +25,12 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
         self.init(hash.finalize())
     }
 
+    /// The digest whose 32 bytes these are; nil for any other number.
+    package init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == SHA256.byteCount else { return nil }
+        words = Array(bytes).withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
+    }
+
     /// Parses `SHA-256=<base64url>`, or 64 hexadecimal digits, with or without the name; nil for anything else.
     public init?(_ description: String) {
         let text = description.hasPrefix("SHA-256=") ? String(description.dropFirst(8)) : description

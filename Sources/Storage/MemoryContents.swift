@@ -1,3 +1,4 @@
+import DequeModule
 import FoundationEssentials
 
 /// What a memory store holds, as a plain value: each change is one call.
@@ -22,29 +23,26 @@ struct MemoryContents {
         let now: Date
     }
 
-    private struct Expiry: Comparable {
-        let time: Date
-        let key: ObjectKey
-
-        static func < (left: Expiry, right: Expiry) -> Bool {
-            left.time == right.time ? left.key < right.key : left.time < right.time
-        }
-    }
-
+    /// How many objects that expired may wait to be told.
+    private static let untoldLimit = 65_536
     /// How many expired objects one put drops: more than it can add, and never a long pause.
     private static let droppedByPut = 16
 
     private let limits: MemoryStore.Limits
+    private let hub: ChangeHub
     private var entries: MemoryEntries
     private var order = SortedKeys()
-    private var expiries = SortedBlocks<Expiry>()
+    private var expiries = ExpiryOrder()
     private var counters = MemoryStore.Statistics()
     private var lastVersion = 0
     private var recentIDs = RecentIDs()
     private var isShutDown = false
+    /// Objects that expired and were not told; kept from the first time that somebody asks.
+    private var untold: Deque<ObjectInfo>?
 
-    init(_ limits: MemoryStore.Limits) {
+    init(_ limits: MemoryStore.Limits, _ hub: ChangeHub) {
         self.limits = limits
+        self.hub = hub
         entries = MemoryEntries(tracksUse: limits.whenFull == .evictLeastRecentlyUsed && limits.isBounded)
     }
 
@@ -65,6 +63,8 @@ struct MemoryContents {
         store(Entry(info: info, bytes: draft.bytes))
         counters.puts += 1
         if let id = draft.options.messageID { recentIDs.record(id, info, now: draft.now) }
+        for info in evicted { hub.send(.deleted(info.key)) }
+        hub.send(.put(info))
         return (info, evicted)
     }
 
@@ -77,9 +77,11 @@ struct MemoryContents {
         guard precondition.holds(for: current?.version) else {
             throw .preconditionFailed(key: key, precondition, current: current?.version)
         }
+        guard current != nil else { return false }
         remove(key)
-        if current != nil { counters.deletes += 1 }
-        return current != nil
+        counters.deletes += 1
+        hub.send(.deleted(key))
+        return true
     }
 
     mutating func setAttributes(
@@ -93,13 +95,41 @@ struct MemoryContents {
         info.attributes = attributes
         info.version = nextVersion()
         entries.setInfo(info)
+        hub.send(.put(info))
         return info
     }
 
     /// Drops everything; all that comes later is `unavailable`.
     mutating func shutDown() {
-        self = MemoryContents(limits)
+        self = MemoryContents(limits, hub)
         isShutDown = true
+        hub.finish()
+    }
+
+    /// What expired since it was asked for last, as far as is remembered.
+    mutating func takeExpired(now: Date) throws(StorageError) -> [ObjectInfo] {
+        try checkOpen()
+        if untold == nil { untold = [] }
+        dropExpired(before: now, atMost: .max)
+        defer { untold = [] }
+        return Array(untold ?? [])
+    }
+
+    /// What the query admits now, and what changes from now on.
+    func watch(_ query: WatchQuery, now: Date) throws(StorageError) -> (current: [Entry], changes: ChangeQueue) {
+        try checkOpen()
+        var current: [Entry] = []
+        if query.start == .current {
+            order.walk(from: query.prefix) { key in
+                guard key.rawValue.utf8HasPrefix(query.prefix) else { return .stop }
+                guard query.admits(key), let entry = entries.entry(key), !entry.info.isExpired(at: now) else {
+                    return .next
+                }
+                current.append(entry)
+                return .next
+            }
+        }
+        return (current, hub.watch(query))
     }
 
     // MARK: Reads, which count and mark what was used
@@ -167,23 +197,33 @@ struct MemoryContents {
 
     private mutating func dropExpired(before now: Date, atMost count: Int, except kept: ObjectKey? = nil) {
         var left = count
-        while left > 0, let first = expiries.first(where: { $0.key != kept }), first.time <= now {
-            remove(first.key)
+        while left > 0, let key = expiries.first(at: now, except: kept) {
+            expire(key)
             left -= 1
         }
     }
 
+    private mutating func expire(_ key: ObjectKey) {
+        guard let info = remove(key) else { return }
+        hub.send(.expired(key))
+        guard untold != nil else { return }
+        if untold?.count == Self.untoldLimit { untold?.removeFirst() }
+        untold?.append(info)
+    }
+
     private mutating func store(_ entry: Entry) {
         let key = entry.info.key
-        if let old = entries.info(key) { old.expires.map { expiries.remove(Expiry(time: $0, key: key)) } }
-        if let time = entry.info.expires { expiries.insert(Expiry(time: time, key: key)) }
+        if let old = entries.info(key) { old.expires.map { expiries.remove(key, at: $0) } }
+        if let time = entry.info.expires { expiries.insert(key, at: time) }
         if entries.set(entry) { order.insert(key) }
     }
 
-    private mutating func remove(_ key: ObjectKey) {
-        guard let removed = entries.remove(key) else { return }
+    @discardableResult
+    private mutating func remove(_ key: ObjectKey) -> ObjectInfo? {
+        guard let removed = entries.remove(key) else { return nil }
         order.remove(key)
-        if let time = removed.expires { expiries.remove(Expiry(time: time, key: key)) }
+        if let time = removed.expires { expiries.remove(key, at: time) }
+        return removed
     }
 
     private mutating func info(of draft: Draft) -> ObjectInfo {

@@ -37,6 +37,10 @@ struct MemoryEntries {
         entries[key]?.entry.info
     }
 
+    func entry(_ key: ObjectKey) -> MemoryContents.Entry? {
+        entries[key]?.entry
+    }
+
     /// The entry under `key`, which becomes the one used last.
     mutating func use(_ key: ObjectKey) -> MemoryContents.Entry? {
         guard let found = entries[key] else { return nil }

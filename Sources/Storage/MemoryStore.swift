@@ -10,9 +10,9 @@ public final class MemoryStore: Store {
     public typealias EvictionHandler = @Sendable (ObjectInfo) -> Void
 
     private let limits: Limits
-    private let now: @Sendable () -> Date
+    let now: @Sendable () -> Date
     private let onEviction: EvictionHandler
-    private let contents: Mutex<MemoryContents>
+    let contents: Mutex<MemoryContents>
 
     /// An empty store.
     ///
@@ -27,7 +27,7 @@ public final class MemoryStore: Store {
         self.limits = limits
         self.now = now
         self.onEviction = onEviction
-        contents = Mutex(MemoryContents(limits))
+        contents = Mutex(MemoryContents(limits, ChangeHub()))
     }
 
     /// What the store holds now, and what it did since it was made.
@@ -123,7 +123,7 @@ public final class MemoryStore: Store {
         }
     }
 
-    /// Drops every object; later operations throw `unavailable`.
+    /// Drops every object and ends every watch; later operations throw `unavailable`.
     public func shutdown() async {
         contents.withLock { $0.shutDown() }
     }

@@ -41,6 +41,13 @@ public struct ObjectBody: Sendable {
         self.init(size: size, trailingDigest: nil, pull: pull)
     }
 
+    /// Bytes at hand, of a sender who tells their digest behind them.
+    package init(_ bytes: [UInt8], trailingDigest: (@Sendable () -> Digest?)?) {
+        source = .bytes(bytes)
+        size = bytes.count
+        self.trailingDigest = trailingDigest
+    }
+
     package init(size: Int?, trailingDigest: (@Sendable () -> Digest?)?, pull: @escaping Pull) {
         source = .stream(pull)
         self.size = size

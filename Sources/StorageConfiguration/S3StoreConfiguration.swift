@@ -31,17 +31,8 @@ extension S3Configuration {
         serverSideEncryption = try fields["server_side_encryption"]?.string()
         kmsKeyID = try fields["kms_key_id"]?.string()
         maxAttempts = try fields["max_attempts"]?.integer(in: 1...100) ?? maxAttempts
-        try transport(fields)
+        http = try HTTPOptions(fields)
         do throws(StorageError) { try validate() } catch { throw node.failure(error.message) }
-    }
-
-    private mutating func transport(_ fields: [String: ConfigurationNode]) throws {
-        http.connectTimeout = try fields["connect_timeout"]?.duration() ?? http.connectTimeout
-        http.stallTimeout = try fields["stall_timeout"]?.duration() ?? http.stallTimeout
-        http.connectionsPerHost = try fields["max_connections"]?.integer(in: 1...4096) ?? http.connectionsPerHost
-        http.connections = max(http.connections, http.connectionsPerHost)
-        http.proxy = try fields["proxy"]?.secret()
-        http.certificateAuthorities = try fields["ca"]?.string()
     }
 
     private static func credentials(
@@ -63,13 +54,5 @@ extension S3Configuration {
             S3Credentials(
                 accessKeyID: try id.secret(), secretAccessKey: try secret.secret(),
                 sessionToken: try fields["session_token"]?.secret()))
-    }
-}
-
-extension ConfigurationNode {
-    /// Text; nil where it is empty, as a variable that is not set leaves it.
-    fileprivate func text() throws -> String? {
-        let text = try string()
-        return text.isEmpty ? nil : text
     }
 }

@@ -1,4 +1,6 @@
+public import FileStorage
 public import FoundationEssentials
+public import GCSStorage
 public import JetStreamStorage
 public import Logging
 public import NATS
@@ -12,16 +14,22 @@ public enum StoreConfiguration: Sendable {
     case memory(MemoryStore.Limits)
     /// A NATS object store.
     case jetStream(BucketConfiguration)
+    /// Files in a folder.
+    case file(FileStoreConfiguration)
     /// A bucket of S3, or of a server that speaks it.
     case s3(S3Configuration)
+    /// A bucket of Google Cloud Storage.
+    case gcs(GCSConfiguration)
 
     init(_ node: ConfigurationNode) throws {
         let type = try node.type()
         switch type {
         case "memory": self = .memory(try Self.memory(node))
         case "jetstream": self = .jetStream(try Self.jetStream(node))
+        case "file": self = .file(try FileStoreConfiguration(node))
         case "s3": self = .s3(try S3Configuration(node))
-        default: throw node.failure("type “\(type)” is none of memory, jetstream, s3")
+        case "gcs": self = .gcs(try GCSConfiguration(node))
+        default: throw node.failure("type “\(type)” is none of memory, jetstream, file, s3, gcs")
         }
     }
 
@@ -39,7 +47,7 @@ public enum StoreConfiguration: Sendable {
     private static func jetStream(_ node: ConfigurationNode) throws -> BucketConfiguration {
         let fields = try node.fields(
             "type", "bucket", "create", "replicas", "storage", "ttl", "max_bytes", "compression", "chunk_size",
-            "consistency", "description", "domain", "metadata", "placement", "index")
+            "consistency", "description", "domain", "metadata", "placement", "index", "clean_every", "clean_after")
         guard let name = fields["bucket"] else { throw node.failure("has no bucket") }
         var bucket = BucketConfiguration(name: try name.string())
         bucket.create = try fields["create"]?.boolean() ?? true
@@ -53,6 +61,10 @@ public enum StoreConfiguration: Sendable {
         bucket.description = try fields["description"]?.string()
         bucket.domain = try fields["domain"]?.string()
         bucket.index = try fields["index"]?.choice(["live": BucketConfiguration.Index.live, "none": .none]) ?? .live
+        if let interval = fields["clean_every"] {
+            bucket.cleanEvery = try interval.string() == "never" ? nil : try interval.duration()
+        }
+        bucket.cleanAfter = try fields["clean_after"]?.duration() ?? bucket.cleanAfter
         bucket.metadata = try fields["metadata"]?.texts() ?? [:]
         if let placement = try fields["placement"]?.fields("cluster", "tags") {
             bucket.cluster = try placement["cluster"]?.string()
@@ -80,8 +92,12 @@ public enum StoreConfiguration: Sendable {
                 })
         case .jetStream(let bucket):
             try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
+        case .file(let configuration):
+            try await FileStore.open(configuration)
         case .s3(let bucket):
             try await S3Store.open(bucket, environment: environment, logger: logger)
+        case .gcs(let bucket):
+            try await GCSStore.open(bucket, environment: environment)
         }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Without faults it is the store beneath. What fails, and when, is decided by a count or a seeded generator, so that a
 /// run can be repeated: in the same order of operations the same ones fail.
-public final class FaultyStore: Store {
+public final class FaultyStore: StoreLayer {
     private struct Decider {
         var generator: SplitMix
         var count = 0
@@ -23,6 +23,8 @@ public final class FaultyStore: Store {
     }
 
     public var capabilities: Capabilities { base.capabilities }
+
+    public var watcher: StoreWatcher? { base.anyWatcher }
 
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions

@@ -7,7 +7,7 @@ import StorageWire
 
 /// What happened, as it goes out.
 struct StorageEvent: Sendable {
-    enum Kind: String, Sendable { case stored, retrieved, deleted, failed }
+    enum Kind: String, Sendable { case stored, retrieved, deleted, expired, failed }
 
     let id = NUID.next()
     let type: Kind
@@ -130,15 +130,23 @@ struct EventPublisher: Sendable {
     func finish() { feed.finish() }
 
     func succeeded(_ type: StorageEvent.Kind, _ info: ObjectInfo, _ request: Request) {
+        send(event(type, info), request)
+    }
+
+    private func event(_ type: StorageEvent.Kind, _ info: ObjectInfo) -> StorageEvent {
         var event = StorageEvent(type: type, key: info.key.rawValue, instance: instance)
         event.version = info.version.description
         event.size = info.size
         event.metadata = info.attributes.metadata
-        send(event, request)
+        return event
     }
 
     func deleted(_ key: ObjectKey, _ request: Request) {
         send(StorageEvent(type: .deleted, key: key.rawValue, instance: instance), request)
+    }
+
+    func expired(_ info: ObjectInfo) {
+        send(.event(event(.expired, info)))
     }
 
     func failed(_ error: StorageError, _ operation: String, key: String?, _ request: Request) {

@@ -168,6 +168,40 @@ import Testing
         await store.shutdown()
     }
 
+    @Test(arguments: [S3Flavor.seaweed, .moto])
+    func formerVersionsAreListedAndRead(_ flavor: S3Flavor) async throws {
+        let server = try await S3Server(flavor)
+        let store = try await server.open { $0.prefix = "p/" }
+        let program = """
+            import sys, botocore.session
+            from botocore.config import Config
+            s3 = botocore.session.get_session().create_client("s3", endpoint_url=sys.argv[1], region_name="us-east-1",
+                aws_access_key_id=sys.argv[2], aws_secret_access_key=sys.argv[3], config=Config(s3={"addressing_style": "path"}))
+            s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+            """
+        _ = try await python(program, [server.endpoint, S3Server.accessKey, S3Server.secretKey])
+        let key: ObjectKey = "a b/ü"
+        for text in ["one", "two", "three"] { try await store.put(key, ObjectBody(text)) }
+        try await store.delete(key)
+        try await store.put("other", ObjectBody("x"))
+        let found = Mutex<[S3ObjectVersion]>([])
+        try await store.versions(prefix: "a") { (page) throws(StorageError) in
+            found.withLock { $0 += page }
+            return true
+        }
+        let versions = found.withLock { $0 }
+        #expect(versions.filter { $0.key == key }.count == 4 && versions.allSatisfy { $0.key == key })
+        #expect(versions.filter(\.isDeletion).count == 1 && versions.filter(\.isLatest).map(\.isDeletion) == [true])
+        var texts: Set<String> = []
+        for version in versions where !version.isDeletion {
+            let bytes = try await store.get(key, versionID: version.id).body.collect(upTo: 10)
+            texts.insert(String(decoding: bytes, as: UTF8.self))
+        }
+        #expect(texts == ["one", "two", "three"])
+        await #expect { try await store.get(key) } throws: { ($0 as? StorageError)?.kind == .notFound }
+        await store.shutdown()
+    }
+
     @Test func wrongSecretsAndBucketsAreTold() async throws {
         let server = try await S3Server(.seaweed)
         try await server.open().shutdown()

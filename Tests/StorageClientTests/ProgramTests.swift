@@ -91,10 +91,10 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream", "s3"])
+    @Test(arguments: ["memory", "jetstream", "file", "s3", "gcs"])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
-        var environment: [String: String] = [:]
+        var environment = ["FILE_STORE_PATH": server.folder.path + "/objects"]
         var bucket: ServerProcess?
         if name == "s3" {
             let process = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
@@ -103,6 +103,14 @@ import Testing
             environment = [
                 "S3_BUCKET": "objects", "S3_ENDPOINT": "http://127.0.0.1:\(process.port)", "S3_CREATE": "true",
                 "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            ]
+            bucket = process
+        }
+        if name == "gcs" {
+            let process = try await ServerProcess.fakeGCS()
+            environment = [
+                "GCS_BUCKET": "objects", "GCS_ENDPOINT": "http://127.0.0.1:\(process.port)", "GCS_ANONYMOUS": "true",
+                "GCS_PROJECT": "project",
             ]
             bucket = process
         }

@@ -1,3 +1,6 @@
+import FileStorage
+import Foundation
+import GCSStorage
 import JetStreamStorage
 import Logging
 import HTTP
@@ -22,7 +25,8 @@ import Testing
             instances:
               - name: i
                 store: {type: jetstream, bucket: B, create: false, replicas: 3, storage: memory, ttl: 5m, max_bytes: 10MiB,
-                        compression: true, chunk_size: 64KiB, consistency: any, metadata: {team: a}, placement: {cluster: c, tags: [ssd]}, index: none}
+                        compression: true, chunk_size: 64KiB, consistency: any, metadata: {team: a}, placement: {cluster: c, tags: [ssd]}, index: none,
+                        clean_every: never, clean_after: 5m}
                 keys: {generator: composite, generators: [{generator: entity, field: id}, {generator: nuid, prefix: n}]}
                 metadata: {extractor: json, fields: [a.b]}
                 limits: {max_object_size: 1GiB, max_in_flight: 7, request_timeout: 500ms}
@@ -39,9 +43,24 @@ import Testing
         #expect(bucket.name == "B" && !bucket.create && bucket.replicas == 3 && bucket.ttl == .seconds(300))
         #expect(bucket.maxBytes == 10 << 20 && bucket.compression && bucket.chunkSize == 64 << 10)
         #expect(bucket.metadata == ["team": "a"] && bucket.cluster == "c" && bucket.tags == ["ssd"])
-        #expect(bucket.index == .none)
+        #expect(bucket.index == .none && bucket.cleanEvery == nil && bucket.cleanAfter == .seconds(300))
         guard case .memory(let limits) = configuration.instances[1].store else { return #expect(Bool(false)) }
         #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
+    }
+
+    @Test func aFileStoreFromItsKeys() throws {
+        let configuration = try parse(
+            """
+            instances:
+              - store: {type: file, path: "${FOLDER}/objects", durability: batched, verify: false, threads: 3,
+                        temporary_grace: 5m, sweep_interval: 1h}
+              - {name: other, store: {type: file, path: x}}
+            """, ["FOLDER": "/data"])
+        guard case .file(let file) = configuration.instances[0].store else { return #expect(Bool(false)) }
+        #expect(file.path == "/data/objects" && file.durability == .batched && !file.verify && file.threads == 3)
+        #expect(file.temporaryGrace == .seconds(300) && file.sweepInterval == .seconds(3600))
+        guard case .file(let plain) = configuration.instances[1].store else { return #expect(Bool(false)) }
+        #expect(plain == FileStoreConfiguration(path: "x") && plain.durability == .always && plain.verify)
     }
 
     @Test func s3FromItsKeys() throws {
@@ -63,6 +82,48 @@ import Testing
         #expect(!"\(configuration)".contains("very-secret"))
     }
 
+    @Test func gcsFromItsKeys() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "account.json").path
+        let pem = try privateKey()
+        let account = ["client_email": "name@project", "private_key": pem]
+        let json = try JSONSerialization.data(withJSONObject: account)
+        try json.write(to: URL(filePath: file))
+        let yaml = """
+            instances:
+              - store: {type: gcs, bucket: my-bucket, prefix: team/, endpoint: "${ENDPOINT:-}", credentials: CREDENTIALS,
+                        create_in_project: p, part_size: 1MiB, max_attempts: 3, max_connections: 7}
+            """
+        for credentials in ["{file: \(file)}", "\"${KEY}\""] {
+            let configuration = try parse(
+                yaml.replacingOccurrences(of: "CREDENTIALS", with: credentials),
+                ["KEY": String(decoding: json, as: UTF8.self)])
+            guard case .gcs(let bucket) = configuration.instances[0].store else { return #expect(Bool(false)) }
+            #expect(bucket.bucket == "my-bucket" && bucket.prefix == "team/" && bucket.createInProject == "p")
+            #expect(bucket.endpoint == "https://storage.googleapis.com" && bucket.partSize == 1 << 20)
+            #expect(bucket.maxAttempts == 3 && bucket.http.connectionsPerHost == 7)
+            guard case .key(let key) = bucket.credentials else { return #expect(Bool(false)) }
+            #expect(key.email == "name@project")
+            var dumped = ""
+            dump(configuration, to: &dumped)
+            let secret = pem.split(separator: "\n")[1]
+            #expect(!dumped.contains(secret) && !"\(configuration)".contains(secret))
+        }
+    }
+
+    private func privateKey() throws -> String {
+        let openssl = Process()
+        openssl.executableURL = URL(filePath: "/usr/bin/openssl")
+        openssl.arguments = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+        let output = Pipe()
+        openssl.standardOutput = output
+        openssl.standardError = FileHandle.nullDevice
+        try openssl.run()
+        return String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    }
+
     @Test(arguments: [
         ("instances: [{store: {type: memory, bukket: x}}]", "instances[0].store.bukket"),
         ("instance: []", "instance: is no key known here"),
@@ -82,11 +143,21 @@ import Testing
             "instances: [{store: {type: memory}, ports: {inputs: [{name: events}]}}]",
             "instances[0].ports.inputs[0].name"
         ),
+        ("instances: [{store: {type: file}}]", "instances[0].store: has no path"),
+        ("instances: [{store: {type: file, path: x, durability: some}}]", "instances[0].store.durability"),
+        ("instances: [{store: {type: file, path: x, threads: 0}}]", "instances[0].store.threads"),
         ("instances: [{store: {type: s3}}]", "instances[0].store: has no bucket"),
         ("instances: [{store: {type: s3, bucket: b}}]", "instances[0].store: “b” is no bucket's name"),
         ("instances: [{store: {type: s3, bucket: bbb, part_size: 1MiB}}]", "instances[0].store.part_size"),
         ("instances: [{store: {type: s3, bucket: bbb, access_key_id: x}}]", "needs both access_key_id and"),
         ("instances: [{store: {type: s3, bucket: bbb, payload_signing: no}}]", "instances[0].store.payload_signing"),
+        ("instances: [{store: {type: gcs}}]", "instances[0].store: has no bucket"),
+        ("instances: [{store: {type: gcs, bucket: B}}]", "instances[0].store: “B” is no bucket's name"),
+        ("instances: [{store: {type: gcs, bucket: bbb, part_size: 300KiB}}]", "no multiple of 256 KiB"),
+        ("instances: [{store: {type: gcs, bucket: bbb, credentials: x}}]", "credentials: the credentials are no"),
+        ("instances: [{store: {type: gcs, bucket: bbb, credentials: {file: /none}}}]", "file “/none” can't be read"),
+        ("instances: [{store: {type: gcs, bucket: bbb, credentials: x, anonymous: true}}]", "has both"),
+        ("instances: [{store: {type: gcs, bucket: bbb, endpoint: storage.local}}]", "endpoint “storage.local”"),
         ("{", "not YAML"), ("", "empty"), ("[]", "is not a mapping"),
     ])
     func mistakesAreNamed(_ yaml: String, _ expected: String) {

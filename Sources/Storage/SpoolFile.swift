@@ -1,16 +1,14 @@
 import Dispatch
 import Foundation
-import HTTP
-import Storage
 import Synchronization
 
 /// A temporary file without a name: gone with whoever holds it, or with the process. Its calls block a queue of its
 /// own, never Swift's threads.
-final class SpoolFile: Sendable {
+package final class SpoolFile: Sendable {
     private static let chunk = 1 << 20
 
     private let descriptor: Int32
-    private let queue = DispatchQueue(label: "s3.spool")
+    private let queue = DispatchQueue(label: "storage.spool")
 
     private init(_ descriptor: Int32) {
         self.descriptor = descriptor
@@ -20,7 +18,7 @@ final class SpoolFile: Sendable {
         close(descriptor)
     }
 
-    static func make() async throws(StorageError) -> SpoolFile {
+    package static func make() async throws(StorageError) -> SpoolFile {
         let result = await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
                 var path = Array((NSTemporaryDirectory() + "/nats-storage-XXXXXX").utf8CString)
@@ -35,7 +33,7 @@ final class SpoolFile: Sendable {
     }
 
     /// Writes at the end.
-    func append(_ bytes: [UInt8]) async throws(StorageError) {
+    package func append(_ bytes: [UInt8]) async throws(StorageError) {
         let error: Int32 = await withCheckedContinuation { continuation in
             queue.async { [descriptor] in
                 var rest = bytes[...]
@@ -53,9 +51,9 @@ final class SpoolFile: Sendable {
     }
 
     /// The contents, from the start.
-    func pull() -> HTTPBody.Pull {
+    package func pull() -> ObjectBody.Pull {
         let offset = Mutex(0)
-        return {
+        return { () async throws(StorageError) in
             let bytes = try await self.read(at: offset.withLock { $0 })
             offset.withLock { $0 += bytes.count }
             return bytes.isEmpty ? nil : bytes

@@ -2,7 +2,7 @@ import Synchronization
 
 /// When to try again: exponential backoff with full jitter, and a budget, so that a server in trouble is not flooded
 /// by retries of everything at once.
-final class RetryPolicy: Sendable {
+package final class RetryPolicy: Sendable {
     private static let base = 0.1
     private static let longest = 20.0
     /// Each retry takes ten tokens, each success gives one back.
@@ -12,13 +12,13 @@ final class RetryPolicy: Sendable {
     private let maxAttempts: Int
     private let tokens = Mutex(RetryPolicy.capacity)
 
-    init(maxAttempts: Int) {
+    package init(maxAttempts: Int) {
         self.maxAttempts = max(1, maxAttempts)
     }
 
     /// How long to wait after the failure of attempt number `attempt`, at least as long as the server asks for; nil:
     /// give up.
-    func delay(after attempt: Int, _ retryAfter: Duration?) -> Duration? {
+    package func delay(after attempt: Int, _ retryAfter: Duration?) -> Duration? {
         guard attempt < maxAttempts else { return nil }
         let isGranted = tokens.withLock { tokens in
             guard tokens >= Self.cost else { return false }
@@ -30,7 +30,7 @@ final class RetryPolicy: Sendable {
         return max(.seconds(Double.random(in: 0...ceiling)), retryAfter ?? .zero)
     }
 
-    func succeeded() {
+    package func succeeded() {
         tokens.withLock { $0 = min(Self.capacity, $0 + 1) }
     }
 }

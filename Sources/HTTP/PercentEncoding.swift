@@ -1,9 +1,7 @@
-import FoundationEssentials
-
 /// Percent-encoding by RFC 3986 with upper-case digits, as signatures need it.
-enum PercentEncoding {
+package enum PercentEncoding {
     /// Encodes everything but unreserved characters, and `/` where `keepingSlashes`.
-    static func encode(_ text: String, keepingSlashes: Bool = false) -> String {
+    package static func encode(_ text: String, keepingSlashes: Bool = false) -> String {
         var encoded: [UInt8] = []
         encoded.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
@@ -17,7 +15,7 @@ enum PercentEncoding {
     }
 
     /// Decodes; nil where a `%` is not followed by two digits, or the result is not UTF-8.
-    static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+    package static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
         var decoded: [UInt8] = []
         var bytes = text.utf8.makeIterator()
         while let byte = bytes.next() {
@@ -35,7 +33,7 @@ enum PercentEncoding {
     }
 
     /// A query, its names and values encoded, in the order that signatures need.
-    static func query(_ items: [(String, String)]) -> String {
+    package static func query(_ items: [(String, String)]) -> String {
         items.map { (encode($0.0), encode($0.1)) }
             .sorted { ($0.0, $0.1) < ($1.0, $1.1) }
             .map { $0.0 + "=" + $0.1 }.joined(separator: "&")

@@ -1,0 +1,139 @@
+import FoundationEssentials
+import HTTP
+import Storage
+
+/// What all operations on a bucket share.
+struct GCSBucket: Sendable {
+    let client: GCSClient
+    let configuration: GCSConfiguration
+
+    /// The key as the bucket has it.
+    func fullKey(_ key: ObjectKey) throws(StorageError) -> String {
+        let full = configuration.prefix + key.rawValue
+        guard full.utf8.count <= ObjectKey.maximumBytes else {
+            throw StorageError(
+                .invalid,
+                "with the prefix “\(configuration.prefix)” the key has more than \(ObjectKey.maximumBytes) bytes")
+        }
+        return full
+    }
+
+    func mapped<Value>(_ body: () async throws(GCSFailure) -> Value) async throws(StorageError) -> Value {
+        do throws(GCSFailure) { return try await body() } catch { throw error.error(bucket: configuration.bucket) }
+    }
+
+    /// The service's JSON of what is under the key; nil: nothing.
+    func object(_ key: ObjectKey) async throws(StorageError) -> JSONValue? {
+        var request = GCSRequest(.get, client.path(try fullKey(key)))
+        request.timeout = GCSClient.shortTimeout
+        do throws(GCSFailure) { return try await client.json(request) } catch {
+            if error.isMissing { return nil }
+            throw error.error(bucket: configuration.bucket)
+        }
+    }
+
+    /// What is under the key; nil: nothing.
+    func head(_ key: ObjectKey) async throws(StorageError) -> ObjectInfo? {
+        guard let object = try await object(key) else { return nil }
+        guard let info = GCSObject.info(key, object) else {
+            throw GCSFailure(nonsense: "an object without a generation").error(bucket: configuration.bucket)
+        }
+        return info
+    }
+
+    /// What is under the key, in the version asked for.
+    func current(_ key: ObjectKey, ifMatch: Version?) async throws(StorageError) -> ObjectInfo {
+        guard let info = try await head(key) else { throw .notFound(key) }
+        if let ifMatch, ifMatch != info.version {
+            throw .preconditionFailed(key: key, .matches(ifMatch), current: info.version)
+        }
+        return info
+    }
+
+    func delete(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
+        var condition: [(String, String)] = []
+        switch precondition {
+        case .absent: throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
+        case .none: break
+        case .matches(let version):
+            guard let known = GCSVersion(version) else {
+                throw .preconditionFailed(key: key, precondition, current: try await head(key)?.version)
+            }
+            condition = known.condition
+        }
+        var request = GCSRequest(.delete, client.path(try fullKey(key)), condition)
+        request.timeout = GCSClient.shortTimeout
+        do throws(GCSFailure) {
+            _ = try await client.json(request)
+            return true
+        } catch {
+            if error.isMissing && precondition == .none { return false }
+            guard error.isMissing || error.isPrecondition else { throw error.error(bucket: configuration.bucket) }
+            throw .preconditionFailed(key: key, precondition, current: try await head(key)?.version)
+        }
+    }
+
+    func get(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
+        for _ in 0..<5 {
+            // The bytes come with no metadata: first the info, then the bytes of that generation and no other.
+            let info = try await current(key, ifMatch: options.ifMatch)
+            let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
+            guard !range.isEmpty, let version = GCSVersion(info.version) else {
+                return StoredObject(info: info, range: range, body: ObjectBody([]))
+            }
+            let reader = GCSReader(
+                client: client, key: try fullKey(key), generation: version.generation, range: range,
+                digest: range.count == info.size ? info.digest : nil)
+            do throws(GCSFailure) { try await reader.start() } catch {
+                // Replaced between the two.
+                if error.isMissing || error.isPrecondition { continue }
+                throw error.error(bucket: configuration.bucket)
+            }
+            let body = ObjectBody(size: range.count) { () async throws(StorageError) in try await reader.next() }
+            return StoredObject(info: info, range: range, body: body)
+        }
+        throw StorageError(.unavailable, "“\(key)” is replaced faster than it can be read; try again")
+    }
+
+    func setAttributes(
+        _ key: ObjectKey, _ attributes: ObjectAttributes, _ precondition: Precondition
+    ) async throws(StorageError) -> ObjectInfo {
+        while true {
+            guard let object = try await object(key), let found = GCSObject.info(key, object),
+                let version = GCSVersion(found.version)
+            else { throw .notFound(key) }
+            guard precondition.holds(for: found.version) else {
+                throw .preconditionFailed(key: key, precondition, current: found.version)
+            }
+            var change = try GCSObject.encode(attributes, token: NUID.next(), digest: found.digest)
+            // A patch keeps what it does not name.
+            var metadata = object.fields("metadata").mapValues { _ in JSONValue.null }
+            metadata.merge(change["metadata"]?.fields() ?? [:]) { $1 }
+            change["metadata"] = .object(metadata)
+            if let info = try await patch(key, change, version) { return info }
+            if Task.isCancelled { throw .cancelled }
+        }
+    }
+
+    /// Nil where the version is another by now.
+    private func patch(
+        _ key: ObjectKey, _ change: [String: JSONValue], _ version: GCSVersion
+    ) async throws(StorageError) -> ObjectInfo? {
+        guard let body = try? JSONEncoder().encode(JSONValue.object(change)) else {
+            throw StorageError(.invalid, "the attributes can't be written as JSON")
+        }
+        var request = GCSRequest(.patch, client.path(try fullKey(key)), version.condition)
+        request.headers = ["Content-Type": "application/json; charset=UTF-8"]
+        request.body = .bytes(Array(body))
+        request.timeout = GCSClient.shortTimeout
+        do throws(GCSFailure) {
+            guard let info = GCSObject.info(key, try await client.json(request)) else {
+                throw GCSFailure(nonsense: "a change was answered by something else than an object")
+            }
+            return info
+        } catch {
+            if error.isMissing || error.isPrecondition { return nil }
+            throw error.error(bucket: configuration.bucket)
+        }
+    }
+}

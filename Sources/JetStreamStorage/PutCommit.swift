@@ -1,0 +1,110 @@
+import FoundationEssentials
+import NATS
+import Storage
+
+extension Put {
+    func message(_ meta: ObjectMeta, replacing predecessor: StoredMeta?) -> JetStream.Publication {
+        bucket.publication(
+            of: meta, as: key, replacing: predecessor?.sequence ?? 0, modified: now, messageID: options.messageID)
+    }
+
+    /// Publishes the meta message until it is stored or must not be; `outcome` is what became of a first attempt.
+    func commit(
+        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
+    ) async throws(StorageError) -> ObjectInfo {
+        if let info = try await attempt(meta, replacing: predecessor, outcome) { return info }
+        return try await commitInTurn(meta)
+    }
+
+    /// Another writer was first. Those of this process go one after the other now instead of refusing one another.
+    func commitInTurn(_ meta: ObjectMeta) async throws(StorageError) -> ObjectInfo {
+        try await locks.withLock(key) { () async throws(StorageError) in
+            // The one before has told the index what it stored.
+            if let index, index.isLive, let known = index.hint(key),
+                options.precondition.holds(for: bucket.liveVersion(known)),
+                let info = try await attempt(meta, replacing: known, nil)
+            {
+                return info
+            }
+            while true {
+                // Whether this put still may, its precondition says.
+                let current = try await current()
+                guess.saw(absent: current == nil)
+                if let info = try await attempt(meta, replacing: current, nil) { return info }
+            }
+        }
+    }
+
+    /// Nil where another writer was first.
+    private func attempt(
+        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
+    ) async throws(StorageError) -> ObjectInfo? {
+        let ack: PublishAck?
+        do throws(StorageError) {
+            ack = try await settled(meta, replacing: predecessor, outcome)
+        } catch {
+            if !isUndecided(error) { await purger.discard(nuid) }
+            throw error
+        }
+        guard let ack else { return nil }
+        if ack.duplicate {
+            await purger.discard(nuid)
+            return try await earlier(ack.sequence)
+        }
+        if let old = predecessor?.meta, old.nuid != nuid, old.chunks > 0 { await purger.discard(old.nuid) }
+        let stored = StoredMeta(key: key, sequence: ack.sequence, time: now, meta: meta)
+        index?.learn(stored)
+        return stored.info
+    }
+
+    /// What is there now, where the put still may replace it.
+    private func current() async throws(StorageError) -> StoredMeta? {
+        do throws(StorageError) {
+            let current = try await bucket.meta(key)
+            guard options.precondition.holds(for: bucket.liveVersion(current)) else {
+                throw .preconditionFailed(key: key, options.precondition, current: bucket.liveVersion(current))
+            }
+            return current
+        } catch {
+            await purger.discard(nuid)
+            throw error
+        }
+    }
+
+    /// What became of the meta message; after a silence, by looking whether it is there.
+    private func settled(
+        _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
+    ) async throws(StorageError) -> PublishAck? {
+        do throws(StorageError) {
+            switch outcome {
+            case nil: return try await bucket.commit(message(meta, replacing: predecessor))
+            case .success(let ack): return ack
+            case .failure(let error): return try bucket.notFirst(error)
+            }
+        } catch {
+            guard isUndecided(error), !Task.isCancelled, let current = try? await bucket.meta(key),
+                current.meta.nuid == nuid
+            else { throw error }
+            return PublishAck(sequence: current.sequence)
+        }
+    }
+
+    /// Whether a meta message may still be stored, now or later: its chunks have to stay then.
+    private func isUndecided(_ error: StorageError) -> Bool {
+        guard let cause = error.cause as? NATSError else { return false }
+        switch cause.code {
+        case .timeout, .cancelled, .disconnected, .connectionClosed: return true
+        default: return false
+        }
+    }
+
+    /// What was stored under the same id before.
+    private func earlier(_ sequence: UInt64) async throws(StorageError) -> ObjectInfo {
+        let message = try await bucket.message(.sequence(sequence))
+        guard let message, let key = bucket.format.key(ofMeta: message.subject) else {
+            // Replaced since: what is there now is the best answer there is.
+            return try await bucket.live(key).info
+        }
+        return try StoredMeta(message, key: key).info
+    }
+}

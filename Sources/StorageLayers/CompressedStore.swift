@@ -1,0 +1,144 @@
+import Compression
+public import Storage
+
+/// How a ``CompressedStore`` compresses.
+public struct CompressionOptions: Sendable {
+    /// 1, fast, to 9, small.
+    public var level = 6
+    /// Objects of fewer bytes are stored as they are.
+    public var minimumSize = 512
+
+    /// These unless changed.
+    public init() {}
+}
+
+/// A layer that stores objects compressed with gzip and gives them back as they were: size, digest, content and ranges are
+/// those of the content.
+///
+/// Which objects are compressed is kept with them, as metadata of the name `Storage-Compressed`: those stored before, or
+/// past the layer, are read as they are. Small ones, those that have a content encoding already, and those at hand that
+/// compression would not make smaller are stored as they are. A streamed body is compressed into memory, or a temporary
+/// file beyond 1 MiB, before it is put. A part of a compressed object is cut out of the whole, which is read up to its end.
+public struct CompressedStore: StoreLayer {
+    private let base: any Store
+    private let options: CompressionOptions
+
+    /// `base`, with what it stores compressed.
+    public init(_ base: any Store, _ options: CompressionOptions = CompressionOptions()) {
+        self.base = base
+        self.options = options
+    }
+
+    /// Those of the store beneath; without compare-and-swap there, metadata can't be changed either.
+    public var capabilities: Capabilities { base.capabilities.hidingMetadata }
+
+    public var watcher: StoreWatcher? {
+        guard let watch = base.anyWatcher else { return nil }
+        return { (query) async throws(StorageError) in
+            try await watch(query).mapped { change in
+                if case .put(let info) = change { .put(CompressedObject.shown(info)) } else { change }
+            }
+        }
+    }
+
+    public func put(
+        _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            _ = try CompressedObject.hidden.adding(nil, to: options.attributes)
+            guard options.attributes.contentEncoding == nil, (body.size ?? .max) >= self.options.minimumSize,
+                let (compressed, object) = try await compressed(body, options)
+            else { return CompressedObject.shown(try await base.put(key, body, options: options)) }
+            var inner = options
+            inner.expectedDigest = nil
+            inner.attributes = try CompressedObject.hidden.adding(object.values, to: options.attributes)
+            return CompressedObject.shown(try await base.put(key, compressed, options: inner))
+        } catch {
+            throw error.during(.put, key: key)
+        }
+    }
+
+    /// The compressed body; nil where it is to be stored as it is.
+    private func compressed(
+        _ body: ObjectBody, _ options: PutOptions
+    ) async throws(StorageError) -> (ObjectBody, CompressedObject)? {
+        var (reader, spool) = (BodyReader(body), Spool())
+        do {
+            var encoder = try GzipEncoder(level: self.options.level)
+            while let chunk = try await reader.next(256 << 10) {
+                try await spool.append(try encoder.encode(chunk, isLast: false))
+            }
+            try await spool.append(try encoder.encode([], isLast: true))
+        } catch let error as StorageError {
+            throw error
+        } catch {
+            throw StorageError(.internal, "the body can't be compressed: \(error)")
+        }
+        let digest = try await reader.finish(expected: options.expectedDigest)
+        if body.bytesAtHand != nil, spool.count >= reader.count { return nil }
+        return (try await spool.body(), CompressedObject(size: reader.count, digest: digest))
+    }
+
+    public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
+        do throws(StorageError) {
+            let found: StoredObject
+            do throws(StorageError) {
+                found = try await base.get(key, options: options)
+            } catch  where error.kind == .rangeNotSatisfiable {
+                // What lies outside of the compressed bytes may lie within the content.
+                return try await part(key, options)
+            }
+            guard let object = CompressedObject(found.info) else { return found }
+            if options.range != nil { return try await part(key, options) }
+            return try whole(found, object)
+        } catch {
+            throw error.during(.get, key: key)
+        }
+    }
+
+    private func part(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
+        let all = GetOptions(ifMatch: options.ifMatch, verify: false)
+        var found = try await base.get(key, options: all)
+        if let object = CompressedObject(found.info) { found = try whole(found, object) }
+        found.range = try options.range?.resolve(size: found.info.size) ?? 0..<found.info.size
+        found.body = found.body.slice(found.range)
+        return found
+    }
+
+    private func whole(_ found: StoredObject, _ object: CompressedObject) throws(StorageError) -> StoredObject {
+        StoredObject(
+            info: object.shown(found.info), range: 0..<object.size,
+            body: try InflatingBody.body(found.body, size: object.size))
+    }
+
+    public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
+        CompressedObject.shown(try await base.info(key, options: options))
+    }
+
+    public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
+        try await base.delete(key, options: options)
+    }
+
+    public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
+        var page = try await base.list(query)
+        page.objects = page.objects?.map(CompressedObject.shown)
+        return page
+    }
+
+    public func setMetadata(
+        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            return CompressedObject.shown(
+                try await CompressedObject.hidden.setMetadata(in: base, key, attributes, options.precondition) {
+                    CompressedObject.hidden.values($0)
+                })
+        } catch {
+            throw error.during(.setMetadata, key: key)
+        }
+    }
+
+    public func shutdown() async {
+        await base.shutdown()
+    }
+}

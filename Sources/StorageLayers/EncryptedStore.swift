@@ -1,0 +1,225 @@
+import Crypto
+public import Storage
+
+/// How an ``EncryptedStore`` treats objects.
+public struct EncryptionOptions: Sendable {
+    /// How much of an object is sealed at a time: what is decrypted at least for a part of it. 1 KiB to 16 MiB.
+    public var chunkSize = 64 << 10
+    /// Whether objects that are not encrypted are read as they are: those of before the layer. Off: whoever can write
+    /// to the store beneath could put his own in an encrypted one's place.
+    public var readsPlaintext = false
+
+    /// These unless changed.
+    public init() {}
+}
+
+/// A layer that keeps the bytes of objects encrypted, with AES-256-GCM.
+///
+/// Each object has a random key of its own, which is kept with it, sealed under the current one of the layer's keys, as
+/// metadata of the name `Storage-Encrypted`. A change of the stored bytes, a chunk left out or moved, or another object's
+/// bytes are `internal` errors when they are read. Size and digest told are those of the content; of a part only the
+/// chunks are read that hold it. Not encrypted are keys, sizes, times and attributes. An earlier version put back whole
+/// is not noticed.
+///
+/// Keys are rotated by making another one the current one: what was written before is read with its own, as long as that
+/// is among the keys, and ``rotate(_:)`` seals an object's key anew without reading its bytes. A streamed body is
+/// encrypted into memory, or a temporary file beyond 1 MiB, before it is put.
+public struct EncryptedStore: StoreLayer {
+    private let base: any Store
+    private let keys: EncryptionKeys
+    private let options: EncryptionOptions
+
+    /// `base`, with what it stores encrypted.
+    public init(_ base: any Store, keys: EncryptionKeys, _ options: EncryptionOptions = EncryptionOptions()) {
+        self.base = base
+        self.keys = keys
+        self.options = options
+    }
+
+    /// Those of the store beneath; without compare-and-swap there, metadata can't be changed either.
+    public var capabilities: Capabilities { base.capabilities.hidingMetadata }
+
+    public var watcher: StoreWatcher? {
+        guard let watch = base.anyWatcher else { return nil }
+        return { [self] (query) async throws(StorageError) in
+            try await watch(query).mapped { change in
+                if case .put(let info) = change { .put(listed(info)) } else { change }
+            }
+        }
+    }
+
+    // MARK: Writes
+
+    public func put(
+        _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            _ = try EncryptedObject.hidden.adding(nil, to: options.attributes)
+            let (sealed, object) = try await sealed(body, options.expectedDigest)
+            var inner = options
+            inner.expectedDigest = nil
+            inner.attributes = try EncryptedObject.hidden.adding(object.values(keys, key), to: options.attributes)
+            return try shown(try await base.put(key, sealed, options: inner))
+        } catch {
+            throw error.during(.put, key: key)
+        }
+    }
+
+    private func sealed(
+        _ body: ObjectBody, _ expected: Storage.Digest?
+    ) async throws(StorageError) -> (ObjectBody, EncryptedObject) {
+        let objectKey = SymmetricKey(size: .bits256)
+        let chunkSize = min(max(options.chunkSize, 1 << 10), 16 << 20)
+        var (reader, spool) = (BodyReader(body), Spool())
+        var chunk = try await reader.next(chunkSize) ?? []
+        var index = 0
+        while true {
+            let next = try await reader.next(chunkSize)
+            try await spool.append(try EncryptedObject.seal(chunk, index, isLast: next == nil, objectKey))
+            guard let next else { break }
+            chunk = next
+            index += 1
+        }
+        let digest = try await reader.finish(expected: expected)
+        let object = EncryptedObject(size: reader.count, digest: digest, chunkSize: chunkSize, key: objectKey)
+        return (try await spool.body(), object)
+    }
+
+    public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
+        try await base.delete(key, options: options)
+    }
+
+    public func setMetadata(
+        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            let info = try await EncryptedObject.hidden.setMetadata(in: base, key, attributes, options.precondition) {
+                (info) throws(StorageError) in
+                try EncryptedObject(info, keys)?.values(keys, key)
+            }
+            return try shown(info)
+        } catch {
+            throw error.during(.setMetadata, key: key)
+        }
+    }
+
+    /// Seals the object's key under the current one; its bytes stay as they are. Whether that was needed.
+    ///
+    /// - Throws: `notFound`; `unsupported` where the store beneath can't change metadata or compare versions.
+    public func rotate(_ key: ObjectKey) async throws(StorageError) -> Bool {
+        while true {
+            let info = try await base.info(key)
+            guard let values = EncryptedObject.hidden.values(info), values.dropFirst().first != keys.current else {
+                return false
+            }
+            var attributes = info.attributes
+            attributes.metadata[EncryptedObject.hidden.name] = nil
+            do throws(StorageError) {
+                let options = SetMetadataOptions(precondition: .matches(info.version))
+                _ = try await setMetadata(key, attributes, options: options)
+                return true
+            } catch  where error.kind == .preconditionFailed {
+                // Somebody wrote it meanwhile.
+                continue
+            }
+        }
+    }
+
+    // MARK: Reads
+
+    public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
+        do throws(StorageError) {
+            guard let range = options.range else {
+                // What is sealed is verified chunk by chunk.
+                let found = try await base.get(key, options: GetOptions(ifMatch: options.ifMatch, verify: false))
+                guard let object = try opened(found.info) else { return try await plain(key, options) }
+                return try whole(found, object)
+            }
+            return try await part(key, range, options)
+        } catch {
+            throw error.during(.get, key: key)
+        }
+    }
+
+    private func whole(_ found: StoredObject, _ object: EncryptedObject) throws(StorageError) -> StoredObject {
+        StoredObject(
+            info: object.shown(found.info), range: 0..<object.size,
+            body: try DecryptingBody.body(found.body, object, 0..<object.chunkCount))
+    }
+
+    private func part(
+        _ key: ObjectKey, _ range: ByteRange, _ options: GetOptions
+    ) async throws(StorageError) -> StoredObject {
+        for _ in 0..<100 {
+            let info = try await base.info(key, options: InfoOptions(ifMatch: options.ifMatch))
+            guard let object = try opened(info) else { return try await plain(key, options) }
+            let bytes = try range.resolve(size: object.size)
+            let chunks = bytes.lowerBound / object.chunkSize..<(bytes.upperBound - 1) / object.chunkSize + 1
+            let stride = object.chunkSize + EncryptedObject.tagSize
+            let end = min(chunks.upperBound * stride, object.sealedSize)
+            do throws(StorageError) {
+                let options = GetOptions(
+                    range: .bounded(first: chunks.lowerBound * stride, last: end - 1), ifMatch: info.version,
+                    verify: false)
+                let found = try await base.get(key, options: options)
+                let content = try DecryptingBody.body(found.body, object, chunks)
+                let start = chunks.lowerBound * object.chunkSize
+                return StoredObject(
+                    info: object.shown(info), range: bytes,
+                    body: content.slice(bytes.lowerBound - start..<bytes.upperBound - start))
+            } catch  where error.kind == .preconditionFailed && options.ifMatch == nil {
+                // Another version came between; unless the caller wants this one, its part does.
+                continue
+            } catch  where error.kind == .rangeNotSatisfiable {
+                throw EncryptedObject.damaged("chunks are missing at its end")
+            }
+        }
+        throw StorageError(.unavailable, "the object changes so fast that no part of it can be read; try again")
+    }
+
+    public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            return try shown(try await base.info(key, options: options))
+        } catch {
+            throw error.during(.info, key: key)
+        }
+    }
+
+    /// Infos of objects that can't be opened are listed as they are stored.
+    public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
+        var page = try await base.list(query)
+        page.objects = page.objects?.map { listed($0) }
+        return page
+    }
+
+    public func shutdown() async {
+        await base.shutdown()
+    }
+
+    /// What the object is in clear text; nil where it is plain and may be.
+    private func opened(_ info: ObjectInfo) throws(StorageError) -> EncryptedObject? {
+        if let object = try EncryptedObject(info, keys) { return object }
+        guard options.readsPlaintext else {
+            throw StorageError(
+                .internal, "the object is not encrypted; allow plaintext to read what was stored before encryption")
+        }
+        return nil
+    }
+
+    private func plain(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
+        let found = try await base.get(key, options: options)
+        // Written anew meanwhile, by somebody who encrypts.
+        guard EncryptedObject.hidden.values(found.info) == nil else {
+            throw StorageError(.unavailable, "the object was encrypted while it was read; read it again")
+        }
+        return found
+    }
+
+    private func shown(_ info: ObjectInfo) throws(StorageError) -> ObjectInfo {
+        try opened(info)?.shown(info) ?? info
+    }
+
+    private func listed(_ info: ObjectInfo) -> ObjectInfo {
+        (try? EncryptedObject(info, keys))?.shown(info) ?? info
+    }
+}

@@ -1,0 +1,52 @@
+import Storage
+
+/// What a layer keeps with an object for itself, as metadata of a name that its users neither see nor set.
+struct HiddenMetadata: Sendable {
+    let name: String
+
+    /// The attributes with `values` among them.
+    ///
+    /// - Throws: `invalid` where they have the name already.
+    func adding(_ values: [String]?, to attributes: ObjectAttributes) throws(StorageError) -> ObjectAttributes {
+        guard attributes.metadata[name] == nil else {
+            throw StorageError(.invalid, "the metadata name “\(name)” is the store's own; choose another")
+        }
+        var attributes = attributes
+        attributes.metadata[name] = values
+        return attributes
+    }
+
+    /// What is kept with the object, if anything.
+    func values(_ info: ObjectInfo) -> [String]? { info.attributes.metadata[name] }
+
+    /// Replaces the attributes of an object and keeps what is hidden among them, as `renewed` makes it of the info.
+    ///
+    /// - Throws: `unsupported` where the store can't compare versions: another object could come between.
+    func setMetadata(
+        in base: any Store, _ key: ObjectKey, _ attributes: ObjectAttributes, _ precondition: Precondition,
+        renewed: (ObjectInfo) throws(StorageError) -> [String]?
+    ) async throws(StorageError) -> ObjectInfo {
+        guard base.capabilities.isSuperset(of: [.metadataUpdate, .compareAndSwap]) else {
+            throw StorageError(.unsupported, "this store can't change metadata and keep what a layer needs of them")
+        }
+        for _ in 0..<100 {
+            let current = try await base.info(key)
+            guard precondition.holds(for: current.version) else {
+                throw .preconditionFailed(key: key, precondition, current: current.version)
+            }
+            let all = try adding(try renewed(current), to: attributes)
+            do throws(StorageError) {
+                let options = SetMetadataOptions(precondition: .matches(current.version))
+                return try await base.setMetadata(key, all, options: options)
+            } catch  where error.kind == .preconditionFailed && precondition == .none {
+                continue
+            }
+        }
+        throw StorageError(.unavailable, "the object changes so fast that its metadata can't be set; try again")
+    }
+}
+
+extension Capabilities {
+    /// What is left of them for a layer that hides metadata.
+    var hidingMetadata: Capabilities { contains(.compareAndSwap) ? self : subtracting(.metadataUpdate) }
+}

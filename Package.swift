@@ -95,7 +95,10 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "store-bench",
-            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageClient", logging, arguments],
+            dependencies: [
+                "Storage", "NATS", "JetStreamStorage", "StorageClient", "S3Storage", "TieredStorage", logging,
+                arguments,
+            ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(

@@ -5,9 +5,14 @@ import NATS
 import Storage
 import StorageClient
 
-/// One kind of work on a store, timed; prints one line of JSON as the peers do.
 @main
 struct StoreBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "store-bench", subcommands: [Work.self, TieredBench.self], defaultSubcommand: Work.self)
+}
+
+/// One kind of work on a store, timed; prints one line of JSON as the peers do.
+struct Work: AsyncParsableCommand {
     @Argument(help: "The server.") var url: String
     @Argument(help: "The bucket.") var bucket: String
     @Argument(help: "seed, fill, put, get, read (not verified), list, echo or remote-get.") var kind: String

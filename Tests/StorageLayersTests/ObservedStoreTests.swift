@@ -7,6 +7,13 @@ import Testing
 @Suite struct ObservedStoreTests {
     private let base = MemoryStore()
 
+    /// What the layer itself tells: a memory store could be followed too.
+    private func watch(
+        _ store: ObservedStore, _ query: WatchQuery = WatchQuery(), _ overflow: ObservedStore.Overflow = .drop
+    ) async throws -> StoreChanges {
+        try await store.watchOwn(query, overflow: overflow)
+    }
+
     /// The next changes, as short texts.
     private func next(_ count: Int, _ changes: StoreChanges) async throws -> [String] {
         let iterator = changes.makeAsyncIterator()
@@ -30,10 +37,10 @@ import Testing
 
     @Test(arguments: [ObservedStore.Overflow.drop, .wait])
     func everyChangeIsToldInOrder(_ overflow: ObservedStore.Overflow) async throws {
-        let store = ObservedStore(base, overflow: overflow)
-        let changes = try await store.watch(WatchQuery())
-        let pattern = try await store.watch(WatchQuery(pattern: try KeyPattern(validating: "b/*")))
-        let prefix = try await store.watch(WatchQuery(prefix: "a"))
+        let store = ObservedStore(base)
+        let changes = try await watch(store, WatchQuery(), overflow)
+        let pattern = try await watch(store, WatchQuery(pattern: try KeyPattern(validating: "b/*")), overflow)
+        let prefix = try await watch(store, WatchQuery(prefix: "a"), overflow)
         try await store.put("a", ObjectBody("1"))
         try await store.put("b/c", ObjectBody("1"))
         _ = try await store.setMetadata("a", ObjectAttributes(), options: SetMetadataOptions())
@@ -51,7 +58,7 @@ import Testing
     @Test func whatIsThereIsToldFirst() async throws {
         let store = ObservedStore(base)
         for number in 10..<2500 { try await base.put(try ObjectKey(validating: "a/\(number)"), ObjectBody("x")) }
-        let changes = try await store.watch(WatchQuery(prefix: "a/", start: .current))
+        let changes = try await watch(store, WatchQuery(prefix: "a/", start: .current))
         try await store.put("a/new", ObjectBody("x"))
         let told = try await next(2493, changes)
         #expect(Set(told).count == 2492 && told.filter { $0 == "caught up" }.count == 1)
@@ -60,12 +67,12 @@ import Testing
 
     @Test func whatIsNotReadInTimeIsDroppedAndCounted() async throws {
         let store = ObservedStore(base)
-        let changes = try await store.watch(WatchQuery(capacity: 2))
+        let changes = try await watch(store, WatchQuery(capacity: 2))
         for _ in 0..<5 { try await store.put("k", ObjectBody("x")) }
         #expect(try await next(3, changes) == ["k@1", "k@2", "lagged 3"])
         try await store.put("k", ObjectBody("x"))
         #expect(try await next(1, changes) == ["k@6"])
-        await #expect(throws: StorageError.self) { try await store.watch(WatchQuery(capacity: 0)) }
+        await #expect(throws: StorageError.self) { try await watch(store, WatchQuery(capacity: 0)) }
     }
 
     @Test func losslessWatchersHoldWritersBackAndGetAll() async throws {
@@ -108,7 +115,7 @@ import Testing
         faults.moment = .after
         faults.operations = [.put, .delete]
         let store = ObservedStore(Yielding(FaultyStore(base, faults)))
-        let changes = try await store.watch(WatchQuery(capacity: 1 << 16))
+        let changes = try await watch(store, WatchQuery(capacity: 1 << 16))
         await withTaskGroup(of: Void.self) { group in
             for writer in 0..<8 {
                 group.addTask {
@@ -201,19 +208,19 @@ import Testing
         faults.operations = [.put]
         faults.moment = .after
         let store = ObservedStore(FaultyStore(base, faults))
-        let changes = try await store.watch(WatchQuery())
+        let changes = try await watch(store)
         await #expect(throws: StorageError.self) { try await store.put("k", ObjectBody("x")) }
         #expect(try await next(1, changes) == ["k@1"])
         faults.operations = [.put, .info]
         let blind = ObservedStore(FaultyStore(base, faults))
-        let lagging = try await blind.watch(WatchQuery())
+        let lagging = try await watch(blind)
         await #expect(throws: StorageError.self) { try await blind.put("k", ObjectBody("x")) }
         #expect(try await next(1, lagging) == ["lagged 1"])
     }
 
     @Test func aRepeatedMessageIDTellsWhatIsThere() async throws {
         let store = ObservedStore(base)
-        let changes = try await store.watch(WatchQuery())
+        let changes = try await watch(store)
         let options = PutOptions(messageID: "1")
         _ = try await store.put("k", ObjectBody("1"), options: options)
         try await store.put("k", ObjectBody("2"))
@@ -268,9 +275,8 @@ import Testing
     }
 
     @Test func aBaseThatTellsItsChangesIsAsked() async throws {
-        let inner = ObservedStore(base)
-        let changes = try await ObservedStore(inner).watch(WatchQuery())
-        try await inner.put("k", ObjectBody("by another"))
+        let changes = try await ObservedStore(FaultyStore(base)).watch(WatchQuery())
+        try await base.put("k", ObjectBody("by another"))
         #expect(try await next(1, changes) == ["k@1"])
     }
 }

@@ -1,12 +1,11 @@
 import Storage
-import StorageLayers
 import TestSupport
 import Testing
 import TieredStorage
 
 /// A tiered store beside other processes that write to the same cold tier, whose changes can be watched.
 @Suite struct FollowTests {
-    private let cold = ObservedStore(MemoryStore())
+    private let cold = MemoryStore()
     private let hot = MemoryStore()
 
     private func store() -> TieredStore {
@@ -64,5 +63,20 @@ import TieredStorage
         #expect(try await eventually { try await store.text("k").text == "1" })
         await store.shutdown()
         await #expect(throws: StorageError.self) { try await store.put("k", ObjectBody("x")) }
+    }
+
+    @Test func whoIsToldOfAVersionReadsNoOlderOne() async throws {
+        let store = store()
+        try await store.put("k", ObjectBody("0"))
+        let watch = try #require(store.watcher)
+        let changes = try await watch(WatchQuery())
+        let iterator = changes.makeAsyncIterator()
+        for number in 1...20 {
+            let found = try await store.text("k")
+            #expect(found.text == "\(number - 1)" && found.tier == (number == 1 ? .hot : .cold))
+            #expect(try await store.text("k").tier == .hot)
+            let info = try await cold.put("k", ObjectBody("\(number)"))
+            #expect(try await iterator.next() == .put(info))
+        }
     }
 }

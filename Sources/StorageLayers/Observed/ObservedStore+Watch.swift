@@ -2,11 +2,12 @@ public import Storage
 import Synchronization
 
 extension ObservedStore {
-    /// What changes: as the store beneath tells it, whoever makes the changes, where that can be watched itself;
-    /// otherwise what is changed through this layer, as ``watchOwn(_:overflow:)`` tells it.
+    /// What changes: as the store beneath tells it, whoever makes the changes, where it can be followed itself and what
+    /// is not read in time may be dropped; otherwise what is changed through this layer, as
+    /// ``watchOwn(_:overflow:)`` tells it.
     public func watch(_ query: WatchQuery) async throws(StorageError) -> StoreChanges {
         try checkActive(.watch, nil)
-        if let watched = base as? any WatchableStore { return try await watched.watch(query) }
+        if overflow == .drop, let watch = base.anyWatcher { return try await watch(query) }
         return try await watchOwn(query, overflow: overflow)
     }
 

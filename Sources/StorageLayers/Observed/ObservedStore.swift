@@ -52,8 +52,8 @@ public final class ObservedStore: WatchableStore {
     ///
     /// - Parameters:
     ///   - hooks: what is called beside the operations.
-    ///   - overflow: what a watch does with changes that are not read in time, where it does not say; a base that tells
-    ///     its changes itself decides by its own rules.
+    ///   - overflow: what a watch does with changes that are not read in time. A base that can be followed itself drops
+    ///     by its own rules; with `wait` only what is changed through this layer is told.
     public init(_ base: any Store, hooks: Hooks = Hooks(), overflow: Overflow = .drop) {
         self.base = base
         self.hooks = hooks

@@ -30,6 +30,7 @@ let package = Package(
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "StorageSnapshot", targets: ["StorageSnapshot"]),
         .library(name: "TieredStorage", targets: ["TieredStorage"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
@@ -70,6 +71,9 @@ let package = Package(
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
+            name: "StorageSnapshot", dependencies: ["Storage", "StorageWire", "Encodings", deque],
+            swiftSettings: strict),
+        .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
             swiftSettings: strict),
         .target(
@@ -85,14 +89,15 @@ let package = Package(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage", "StorageConformance",
+                "JetStreamStorage", "StorageConformance", "StorageSnapshot",
                 logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "store-bench",
             dependencies: [
-                "Storage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers", crypto, logging, arguments,
+                "Storage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers", "S3Storage", "TieredStorage", crypto,
+                logging, arguments,
             ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
@@ -128,6 +133,14 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TieredStorageTests", dependencies: ["TieredStorage", "StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageSnapshotTests",
+            dependencies: [
+                "StorageSnapshot", "StorageLayers", "JetStreamStorage", "Storage", "NATS", "TestSupport",
+                "nats-storage",
+                logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "StorageConformanceTests",

@@ -8,7 +8,7 @@ import StorageClient
 @main
 struct StoreBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store-bench", subcommands: [Work.self, LayerBench.self], defaultSubcommand: Work.self)
+        commandName: "store-bench", subcommands: [Work.self, LayerBench.self, TieredBench.self], defaultSubcommand: Work.self)
 }
 
 /// One kind of work on a store, timed; prints one line of JSON as the peers do.

@@ -49,7 +49,7 @@ let package = Package(
             swiftSettings: strict),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
-        .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
+        .target(name: "HTTP", dependencies: ["CCurl", "Encodings"], swiftSettings: strict),
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
         .target(
@@ -81,7 +81,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "store-bench",
-            dependencies: ["Storage", "NATS", "JetStreamStorage", "StorageClient", logging, arguments],
+            dependencies: ["Storage", "NATS", "JetStreamStorage", "S3Storage", "StorageClient", logging, arguments],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(

@@ -7,7 +7,8 @@ extension S3Configuration {
         let fields = try node.fields(
             "type", "bucket", "prefix", "region", "endpoint", "force_path_style", "access_key_id", "secret_access_key",
             "session_token", "profile", "anonymous", "payload_signing", "part_size", "parallel_parts", "create",
-            "conditional_writes", "conditional_multipart", "storage_class", "server_side_encryption", "kms_key_id",
+            "conditional_writes", "conditional_multipart", "abort_uploads_after", "storage_class",
+            "server_side_encryption", "kms_key_id",
             "max_attempts", "connect_timeout", "stall_timeout", "max_connections", "proxy", "ca")
         guard let bucket = fields["bucket"] else { throw node.failure("has no bucket") }
         self.init(bucket: try bucket.string())
@@ -27,6 +28,7 @@ extension S3Configuration {
                 "detect": .detect, "supported": .supported, "unsupported": .unsupported,
             ]) ?? .detect
         conditionalMultipart = try fields["conditional_multipart"]?.boolean()
+        abortUploadsAfter = try fields["abort_uploads_after"]?.duration()
         storageClass = try fields["storage_class"]?.string()
         serverSideEncryption = try fields["server_side_encryption"]?.string()
         kmsKeyID = try fields["kms_key_id"]?.string()

@@ -56,7 +56,7 @@ let package = Package(
             swiftSettings: strict),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
-        .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
+        .target(name: "HTTP", dependencies: ["CCurl", "Encodings"], swiftSettings: strict),
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
         .target(
@@ -96,7 +96,8 @@ let package = Package(
         .executableTarget(
             name: "store-bench",
             dependencies: [
-                "Storage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers", "S3Storage", "TieredStorage", crypto,
+                "Storage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers", "S3Storage", "TieredStorage",
+                crypto,
                 logging, arguments,
             ],
             path: "Benchmarks/store-bench", swiftSettings: strict),

@@ -8,14 +8,17 @@ import StorageClient
 @main
 struct StoreBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store-bench", subcommands: [Work.self, LayerBench.self, TieredBench.self], defaultSubcommand: Work.self)
+        commandName: "store-bench", subcommands: [Work.self, LayerBench.self, TieredBench.self],
+        defaultSubcommand: Work.self)
 }
 
 /// One kind of work on a store, timed; prints one line of JSON as the peers do.
 struct Work: AsyncParsableCommand {
-    @Argument(help: "The server.") var url: String
+    @Argument(help: "The server: nats://… or, for S3, http://…") var url: String
     @Argument(help: "The bucket.") var bucket: String
-    @Argument(help: "seed, fill, put, get, read (not verified), list, echo or remote-get.") var kind: String
+    @Argument(
+        help: "seed, fill, put, get, read (not verified), list, echo or remote-get; S3: seed, put, get or stream.")
+    var kind: String
     @Argument(help: "The size of each object.") var size: Int
     @Argument(help: "How many operations at once.") var inFlight: Int
     @Argument(help: "How many operations in all.") var count: Int
@@ -24,7 +27,17 @@ struct Work: AsyncParsableCommand {
 
     @Option(help: "The size of the chunks.") var chunkSize: Int?
 
+    @Option(help: "The size of the parts, for S3.") var partSize: Int?
+    @Option(help: "How many parts at once, for S3.") var parallelParts: Int?
+
     func run() async throws {
+        if url.hasPrefix("http") {
+            let work = try await s3Work()
+            for index in 0..<min(size > 1 << 20 ? 1 : 50, count) where kind == "get" || kind == "put" {
+                try await work(index)
+            }
+            return try await measure(work)
+        }
         var options = NATSOptions()
         options.urls = [url]
         let control = try await NATSConnection.connect(options)
@@ -101,7 +114,7 @@ struct Work: AsyncParsableCommand {
         return { _ in _ = try await control.request("echo", payload: payload) }
     }
 
-    private static func get(_ store: some Store, _ index: Int, _ size: Int, _ options: GetOptions) async throws {
+    static func get(_ store: some Store, _ index: Int, _ size: Int, _ options: GetOptions) async throws {
         let object = try await store.get(key("key", index), options: options)
         var count = 0
         for try await chunk in object.body { count += chunk.count }
@@ -110,6 +123,7 @@ struct Work: AsyncParsableCommand {
 
     private func measure(_ work: @escaping @Sendable (Int) async throws -> Void) async throws {
         let start = ContinuousClock.now
+        let before = Usage.now
         let latencies = try await withThrowingTaskGroup(of: [Double].self) { group in
             for worker in 0..<inFlight {
                 group.addTask {
@@ -125,12 +139,17 @@ struct Work: AsyncParsableCommand {
             return try await group.reduce(into: []) { $0 += $1 }.sorted()
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        print(
-            "{\"p50_us\": \(latencies[count / 2]), \"p99_us\": \(latencies[count * 99 / 100]), \"per_second\": \(Double(count) / seconds)}"
-        )
+        let usage = Usage.now
+        let figures: [(String, Double)] = [
+            ("p50_us", latencies[count / 2]), ("p99_us", latencies[count * 99 / 100]),
+            ("per_second", Double(count) / seconds),
+            ("cpu_us", (usage.cpuMicroseconds - before.cpuMicroseconds) / Double(count)),
+            ("peak_mib", usage.peakMebibytes), ("grown_mib", usage.peakMebibytes - before.peakMebibytes),
+        ]
+        print("{" + figures.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + "}")
     }
 
-    private static func key(_ prefix: String, _ index: Int) throws -> ObjectKey {
+    static func key(_ prefix: String, _ index: Int) throws -> ObjectKey {
         try ObjectKey(validating: "\(prefix)/\(padded(index, 6))")
     }
 

@@ -39,6 +39,9 @@ struct S3Keys: Sendable {
             .boolean(
                 "conditional_multipart", \.bucket.conditionalMultipart,
                 "Whether it honours them at the end of a multipart upload."),
+            .duration(
+                "abort_uploads_after", \.bucket.abortUploadsAfter, "How old an unfinished upload is when it is aborted."
+            ),
             .text("storage_class", \.bucket.storageClass, "The storage class of new objects."),
             .text(
                 "server_side_encryption", \.bucket.serverSideEncryption, "How the server encrypts: AES256 or aws:kms."),

@@ -32,6 +32,7 @@ let package = Package(
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "StorageSnapshot", targets: ["StorageSnapshot"]),
         .library(name: "TieredStorage", targets: ["TieredStorage"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
@@ -60,7 +61,7 @@ let package = Package(
             swiftSettings: strict),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
-        .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
+        .target(name: "HTTP", dependencies: ["CCurl", "Encodings"], swiftSettings: strict),
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
         .target(
@@ -75,6 +76,9 @@ let package = Package(
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
+            name: "StorageSnapshot", dependencies: ["Storage", "StorageWire", "Encodings", deque],
+            swiftSettings: strict),
+        .target(
             name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
             swiftSettings: strict),
         .target(
@@ -82,23 +86,26 @@ let package = Package(
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage",
-                "S3Storage", "GCSStorage", "HTTP", "StorageService", logging, yams,
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage",
+                "GCSStorage", "HTTP",
+                "StorageService", "StorageLayers", crypto, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage", "StorageConformance",
+                "JetStreamStorage", "StorageConformance", "StorageSnapshot",
                 logging, lifecycle, signals, arguments,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "store-bench",
             dependencies: [
-                "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "StorageClient", logging,
-                arguments,
+                "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers",
+                "S3Storage", "TieredStorage",
+                crypto,
+                logging, arguments,
             ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
@@ -123,9 +130,9 @@ let package = Package(
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "FileStorage", "SQLiteStorage", "S3Storage", "GCSStorage", "HTTP",
-                "StorageService",
-                "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
+                "StorageConfiguration", "StorageLayers", "FileStorage", "SQLiteStorage", "S3Storage", "GCSStorage",
+                "HTTP",
+                "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -141,6 +148,14 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TieredStorageTests", dependencies: ["TieredStorage", "StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageSnapshotTests",
+            dependencies: [
+                "StorageSnapshot", "StorageLayers", "JetStreamStorage", "Storage", "NATS", "TestSupport",
+                "nats-storage",
+                logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "StorageConformanceTests",

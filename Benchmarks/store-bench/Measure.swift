@@ -3,6 +3,7 @@ func measure(
     count: Int, inFlight: Int, _ work: @escaping @Sendable (Int) async throws -> Void
 ) async throws {
     let start = ContinuousClock.now
+    let before = Usage.now
     let latencies = try await withThrowingTaskGroup(of: [Double].self) { group in
         for worker in 0..<inFlight {
             group.addTask {
@@ -18,7 +19,12 @@ func measure(
         return try await group.reduce(into: []) { $0 += $1 }.sorted()
     }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    print(
-        "{\"p50_us\": \(latencies[count / 2]), \"p99_us\": \(latencies[count * 99 / 100]), \"per_second\": \(Double(count) / seconds)}"
-    )
+    let usage = Usage.now
+    let figures: [(String, Double)] = [
+        ("p50_us", latencies[count / 2]), ("p99_us", latencies[count * 99 / 100]),
+        ("per_second", Double(count) / seconds),
+        ("cpu_us", (usage.cpuMicroseconds - before.cpuMicroseconds) / Double(count)),
+        ("peak_mib", usage.peakMebibytes), ("grown_mib", usage.peakMebibytes - before.peakMebibytes),
+    ]
+    print("{" + figures.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + "}")
 }

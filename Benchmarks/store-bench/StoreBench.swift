@@ -5,20 +5,20 @@ import NATS
 import Storage
 import StorageClient
 
-/// One kind of work on a store, timed; prints one line of JSON as the peers do.
 @main
 struct StoreBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        subcommands: [NATSBench.self, LocalBench.self], defaultSubcommand: NATSBench.self)
+        commandName: "store-bench", subcommands: [Work.self, LayerBench.self, TieredBench.self, LocalBench.self],
+        defaultSubcommand: Work.self)
 }
 
-/// A store on a NATS server.
-struct NATSBench: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "nats")
-
-    @Argument(help: "The server.") var url: String
+/// One kind of work on a store, timed; prints one line of JSON as the peers do.
+struct Work: AsyncParsableCommand {
+    @Argument(help: "The server: nats://… or, for S3, http://…") var url: String
     @Argument(help: "The bucket.") var bucket: String
-    @Argument(help: "seed, fill, put, get, read (not verified), list, echo or remote-get.") var kind: String
+    @Argument(
+        help: "seed, fill, put, get, read (not verified), list, echo or remote-get; S3: seed, put, get or stream.")
+    var kind: String
     @Argument(help: "The size of each object.") var size: Int
     @Argument(help: "How many operations at once.") var inFlight: Int
     @Argument(help: "How many operations in all.") var count: Int
@@ -27,7 +27,17 @@ struct NATSBench: AsyncParsableCommand {
 
     @Option(help: "The size of the chunks.") var chunkSize: Int?
 
+    @Option(help: "The size of the parts, for S3.") var partSize: Int?
+    @Option(help: "How many parts at once, for S3.") var parallelParts: Int?
+
     func run() async throws {
+        if url.hasPrefix("http") {
+            let work = try await s3Work()
+            for index in 0..<min(size > 1 << 20 ? 1 : 50, count) where kind == "get" || kind == "put" {
+                try await work(index)
+            }
+            return try await measure(count: count, inFlight: inFlight, work)
+        }
         var options = NATSOptions()
         options.urls = [url]
         let control = try await NATSConnection.connect(options)
@@ -104,14 +114,14 @@ struct NATSBench: AsyncParsableCommand {
         return { _ in _ = try await control.request("echo", payload: payload) }
     }
 
-    private static func get(_ store: some Store, _ index: Int, _ size: Int, _ options: GetOptions) async throws {
+    static func get(_ store: some Store, _ index: Int, _ size: Int, _ options: GetOptions) async throws {
         let object = try await store.get(key("key", index), options: options)
         var count = 0
         for try await chunk in object.body { count += chunk.count }
         guard count == size else { throw ValidationError("\(count) bytes") }
     }
 
-    private static func key(_ prefix: String, _ index: Int) throws -> ObjectKey {
+    static func key(_ prefix: String, _ index: Int) throws -> ObjectKey {
         try ObjectKey(validating: "\(prefix)/\(padded(index, 6))")
     }
 

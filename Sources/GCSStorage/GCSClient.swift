@@ -30,13 +30,15 @@ final class GCSClient: Sendable {
     let bucket: String
     private let tokens: TokenCache?
     private let retries: RetryPolicy
+    let retryBase: Double
 
     init(_ configuration: GCSConfiguration, http: HTTPClient, tokens: TokenCache?) {
         self.http = http
         self.tokens = tokens
         endpoint = configuration.endpoint
         bucket = configuration.bucket
-        retries = RetryPolicy(maxAttempts: configuration.maxAttempts)
+        retryBase = configuration.retryBase
+        retries = RetryPolicy(maxAttempts: configuration.maxAttempts, base: configuration.retryBase)
     }
 
     /// The path of an object, or of the bucket's objects.

@@ -27,6 +27,8 @@ public struct GCSConfiguration: Sendable {
     public var partSize = 8 << 20
     /// How often a request is tried.
     public var maxAttempts = 5
+    /// Half of what the wait before the second attempt may take, in seconds.
+    package var retryBase = 0.1
     /// Timeouts, proxy, certificates, connections.
     public var http = HTTPOptions()
 

@@ -16,10 +16,11 @@ actor GCSReader {
     private var body: HTTPResponseBody?
     private var hash: SHA256?
     private var failures = 0
-    private let retries = RetryPolicy(maxAttempts: GCSReader.maxAttempts)
+    private let retries: RetryPolicy
 
     init(client: GCSClient, key: String, generation: Int64, range: Range<Int>, digest: Storage.Digest?) {
         self.client = client
+        retries = RetryPolicy(maxAttempts: Self.maxAttempts, base: client.retryBase)
         self.key = key
         self.generation = generation
         self.digest = digest

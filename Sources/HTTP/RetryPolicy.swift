@@ -3,17 +3,19 @@ import Synchronization
 /// When to try again: exponential backoff with full jitter, and a budget, so that a server in trouble is not flooded
 /// by retries of everything at once.
 package final class RetryPolicy: Sendable {
-    private static let base = 0.1
     private static let longest = 20.0
     /// Each retry takes ten tokens, each success gives one back.
     private static let capacity = 1000
     private static let cost = 10
 
     private let maxAttempts: Int
+    private let base: Double
     private let tokens = Mutex(RetryPolicy.capacity)
 
-    package init(maxAttempts: Int) {
+    /// - Parameter base: the first wait takes up to twice as many seconds.
+    package init(maxAttempts: Int, base: Double = 0.1) {
         self.maxAttempts = max(1, maxAttempts)
+        self.base = base
     }
 
     /// How long to wait after the failure of attempt number `attempt`, at least as long as the server asks for; nil:
@@ -26,7 +28,7 @@ package final class RetryPolicy: Sendable {
             return true
         }
         guard isGranted else { return nil }
-        let ceiling = min(Self.longest, Self.base * Double(1 << min(attempt, 16)))
+        let ceiling = min(Self.longest, base * Double(1 << min(attempt, 16)))
         return max(.seconds(Double.random(in: 0...ceiling)), retryAfter ?? .zero)
     }
 

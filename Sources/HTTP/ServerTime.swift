@@ -1,3 +1,4 @@
+import Encodings
 package import FoundationEssentials
 
 /// The times that servers write.
@@ -14,8 +15,6 @@ package enum ServerTime {
 
     /// `2026-01-31T23:59:59.000Z`, of documents.
     package static func iso(_ text: String?) -> Date? {
-        guard let text else { return nil }
-        return (try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(text))
-            ?? (try? Date.ISO8601FormatStyle().parse(text))
+        text.flatMap { RFC3339.parse($0) }
     }
 }

@@ -29,6 +29,24 @@ struct Put: Sendable {
     }
 
     func run(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            return try await store(body)
+        } catch  where error.kind == .preconditionFailed {
+            // Of what stands there under the same id it may be this very put that stored it.
+            if let earlier = try await earlierOfSameID() { return earlier }
+            throw error
+        }
+    }
+
+    private func earlierOfSameID() async throws(StorageError) -> ObjectInfo? {
+        guard let id = options.messageID, let current = try await bucket.meta(key), bucket.liveVersion(current) != nil,
+            let message = try await bucket.message(.sequence(current.sequence)),
+            message.headers.first(BucketFormat.Header.messageID) == id
+        else { return nil }
+        return current.info
+    }
+
+    private func store(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
         if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize { return try await small(bytes, body) }
         // Before any chunk: a put that can't succeed costs one read.
         let predecessor = try admitted(try await bucket.meta(key))
@@ -53,8 +71,7 @@ struct Put: Sendable {
 
     /// `current`, where the precondition holds for it.
     private func admitted(_ current: StoredMeta?) throws(StorageError) -> StoredMeta? {
-        // With an id the same put may have happened already: the server knows when the meta message reaches it.
-        guard options.precondition.holds(for: bucket.liveVersion(current)) || options.messageID != nil else {
+        guard options.precondition.holds(for: bucket.liveVersion(current)) else {
             throw .preconditionFailed(key: key, options.precondition, current: bucket.liveVersion(current))
         }
         return current

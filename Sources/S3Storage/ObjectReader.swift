@@ -17,13 +17,14 @@ actor ObjectReader {
     private var body: HTTPResponseBody?
     private var hash: SHA256?
     private var failures = 0
-    private let retries = RetryPolicy(maxAttempts: ObjectReader.maxAttempts)
+    private let retries: RetryPolicy
 
     init(
         client: S3Client, key: String, versionID: String?, etag: String, range: Range<Int>, body: HTTPResponseBody,
         digest: Storage.Digest?
     ) {
         self.client = client
+        retries = RetryPolicy(maxAttempts: Self.maxAttempts, base: client.retryBase)
         self.key = key
         self.versionID = versionID
         self.etag = etag

@@ -16,6 +16,7 @@ final class S3Client: Sendable {
     private let signer: Signer
     private let signsLargePayloads: Bool
     private let retries: RetryPolicy
+    let retryBase: Double
     /// How far the server's clock is ahead of this machine's, once a request was refused for it.
     private let clockOffset = Mutex<TimeInterval>(0)
 
@@ -28,7 +29,8 @@ final class S3Client: Sendable {
         self.credentials = credentials
         bucket = configuration.bucket
         signer = Signer(region: region)
-        retries = RetryPolicy(maxAttempts: configuration.maxAttempts)
+        retryBase = configuration.retryBase
+        retries = RetryPolicy(maxAttempts: configuration.maxAttempts, base: configuration.retryBase)
         signsLargePayloads =
             switch configuration.payloadSigning {
             case .signed: true

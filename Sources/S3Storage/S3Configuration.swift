@@ -58,6 +58,8 @@ public struct S3Configuration: Sendable {
     /// Whether they are honoured, by one writer only, when a multipart upload completes; nil: of AWS. Otherwise a large
     /// conditional put goes through a temporary file and one request, up to 5 GiB.
     public var conditionalMultipart: Bool?
+    /// Where set, opening the store aborts uploads in parts beneath the prefix that are older: what a crash left.
+    public var abortUploadsAfter: Duration?
     /// The storage class of new objects.
     public var storageClass: String?
     /// `AES256` or `aws:kms`.
@@ -66,6 +68,8 @@ public struct S3Configuration: Sendable {
     public var kmsKeyID: String?
     /// How often a request is tried.
     public var maxAttempts = 5
+    /// Half of what the wait before the second attempt may take, in seconds.
+    package var retryBase = 0.1
     /// Timeouts, proxy, certificates, connections.
     public var http = HTTPOptions()
 

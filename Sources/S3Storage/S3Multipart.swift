@@ -29,7 +29,7 @@ struct S3Multipart: Sendable {
         } catch {
             let (client, key) = (client, put.fullKey)
             // Not cancelled with the caller: what was uploaded has to go.
-            await Task { await Self.abort(client, key, id) }.value
+            _ = await Task { await Self.abort(client, key, id) }.value
             throw error
         }
     }
@@ -125,10 +125,17 @@ struct S3Multipart: Sendable {
         }
     }
 
-    static func abort(_ client: S3Client, _ key: String, _ id: String) async {
+    /// Whether the upload is gone.
+    @discardableResult
+    static func abort(_ client: S3Client, _ key: String, _ id: String) async -> Bool {
         var request = S3Request(.delete, key, query: [("uploadId", id)])
         request.timeout = S3Bucket.shortTimeout
         // Where it does not succeed the upload is found by its age later.
-        _ = try? await client.head(request)
+        do throws(S3Failure) {
+            try await client.head(request)
+            return true
+        } catch {
+            return error.isMissing
+        }
     }
 }

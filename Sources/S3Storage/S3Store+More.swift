@@ -82,14 +82,16 @@ extension S3Store {
         return failures
     }
 
-    /// Aborts multipart uploads beneath the prefix that began before `date`: what a crash may have left. How many.
+    /// Aborts multipart uploads beneath the prefix that began before `date`: what a crash may have left. How many
+    /// are gone now.
     @discardableResult
     public func abortUploads(before date: Date) async throws(StorageError) -> Int {
         var count = 0
         var markers: [(String, String)] = []
         let root = bucket.configuration.prefix
         repeat {
-            let query = [("uploads", ""), ("prefix", root), ("encoding-type", "url")] + markers
+            // Not asked for encoded keys: SeaweedFS says that they are, and sends them as they stand.
+            let query = [("uploads", ""), ("prefix", root)] + markers
             let (document, _) = try await bucket.mapped { () async throws(S3Failure) in
                 try await bucket.client.document(S3Request(.get, query: query))
             }
@@ -99,8 +101,7 @@ extension S3Store {
                     let key = isEncoded ? PercentEncoding.decode(text, plusIsSpace: true) : text,
                     let begun = ServerTime.iso(upload.text("Initiated")), begun < date
                 else { continue }
-                await S3Multipart.abort(bucket.client, key, id)
-                count += 1
+                if await S3Multipart.abort(bucket.client, key, id) { count += 1 }
             }
             markers = Self.markers(document, id: ("upload-id-marker", "NextUploadIdMarker"), after: markers)
         } while !markers.isEmpty

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import HTTP
 public import Logging
 public import Storage
@@ -38,11 +39,22 @@ public final class S3Store: Store {
         }
         do throws(StorageError) {
             let client = try await client(configuration, environment, http)
-            return S3Store(
+            let store = S3Store(
                 try await S3Opening(configuration: configuration, client: client, logger: logger).bucket(), http)
+            if let age = configuration.abortUploadsAfter { await store.clean(olderThan: age, logger) }
+            return store
         } catch {
             await http.shutdown()
             throw error.during(.open)
+        }
+    }
+
+    private func clean(olderThan age: Duration, _ logger: Logger) async {
+        do throws(StorageError) {
+            let count = try await abortUploads(before: .now.addingTimeInterval(-(age / .seconds(1))))
+            if count > 0 { logger.notice("aborted \(count) uploads that were begun more than \(age) ago") }
+        } catch {
+            logger.warning("old uploads could not be looked for: \(error.message)")
         }
     }
 

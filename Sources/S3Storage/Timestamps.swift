@@ -1,3 +1,4 @@
+import Encodings
 import FoundationEssentials
 
 /// A moment as signatures write it.
@@ -8,9 +9,10 @@ struct SigningTime: Sendable, Hashable {
     let stamp: String
 
     init(_ date: Date) {
-        // 2026-01-31T23:59:59Z
-        let text = date.formatted(Date.ISO8601FormatStyle()).filter { $0 != "-" && $0 != ":" }
-        stamp = text
+        // 2026-01-31T23:59:59.000Z
+        let digits = RFC3339.format(date).utf8.prefix(19).filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: ":") }
+        let text = String(decoding: digits, as: UTF8.self)
+        stamp = text + "Z"
         day = String(text.prefix(8))
     }
 }

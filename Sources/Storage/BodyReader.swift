@@ -1,11 +1,16 @@
 /// Reads a body in chunks of one size, whatever sizes it comes in, hashing and counting what passes: what a backend's
 /// put reads with, so that sizes and digests are checked in one way everywhere.
 public struct BodyReader {
+    private static let inPlace = 32 << 10
+    private static let mostReserved = 32 << 20
+
     private var iterator: ObjectBody.AsyncIterator
     private let body: ObjectBody
     private var pending: ArraySlice<UInt8> = []
     private var ended = false
-    private let hash = ParallelHash()
+    private var hash: ParallelHash?
+    /// A first chunk that is small: hashed in place where it stays the only one, since another thread would cost more.
+    private var first: [UInt8]?
     /// How many bytes have been read.
     public private(set) var count = 0
 
@@ -25,15 +30,33 @@ public struct BodyReader {
                 gathered = Array(pending)
                 pending = []
             } else {
+                // At once: doubling would copy, and leave room for twice as much.
+                if !gathered.isEmpty {
+                    gathered.reserveCapacity(min(size, max(0, body.size ?? size), Self.mostReserved))
+                }
                 let part = pending.prefix(size - gathered.count)
                 gathered += part
                 pending = pending.dropFirst(part.count)
             }
         }
         guard !gathered.isEmpty else { return nil }
-        await hash.update(gathered)
+        await hash(gathered)
         count += gathered.count
         return gathered
+    }
+
+    private mutating func hash(_ chunk: [UInt8]) async {
+        if count == 0 && chunk.count <= Self.inPlace {
+            first = chunk
+            return
+        }
+        let hash = self.hash ?? ParallelHash()
+        self.hash = hash
+        if let first {
+            await hash.update(first)
+            self.first = nil
+        }
+        await hash.update(chunk)
     }
 
     /// Makes bytes pending; false at the end.
@@ -56,7 +79,7 @@ public struct BodyReader {
         if let size = body.size, size != count {
             throw StorageError(.invalid, "the body ended after \(count) bytes, but \(size) were announced")
         }
-        let digest = await hash.finalize()
+        let digest = if let hash { await hash.finalize() } else { Digest(of: first ?? []) }
         try body.check(digest, expected)
         return digest
     }

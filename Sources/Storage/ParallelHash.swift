@@ -6,10 +6,12 @@ import Synchronization
 package final class ParallelHash: Sendable {
     private struct Progress {
         var waiting = 0
+        var waitingBytes = 0
         var writer: CheckedContinuation<Void, Never>?
     }
 
     private static let depth = 8
+    private static let depthInBytes = 8 << 20
 
     private let hash = Mutex(SHA256())
     private let progress = Mutex(Progress())
@@ -21,11 +23,12 @@ package final class ParallelHash: Sendable {
     package func update(_ bytes: [UInt8]) async {
         let mustWait = progress.withLock { progress in
             progress.waiting += 1
-            return progress.waiting > Self.depth
+            progress.waitingBytes += bytes.count
+            return !Self.hasRoom(progress)
         }
         queue.async { [self] in
             hash.withLock { $0.update(bytes) }
-            finishOne()
+            finishOne(bytes.count)
         }
         if mustWait { await room() }
     }
@@ -40,7 +43,7 @@ package final class ParallelHash: Sendable {
     private func room() async {
         await withCheckedContinuation { continuation in
             let hasRoom = progress.withLock { progress in
-                if progress.waiting <= Self.depth { return true }
+                if Self.hasRoom(progress) { return true }
                 progress.writer = continuation
                 return false
             }
@@ -48,10 +51,16 @@ package final class ParallelHash: Sendable {
         }
     }
 
-    private func finishOne() {
+    /// One chunk may wait however large it is.
+    private static func hasRoom(_ progress: Progress) -> Bool {
+        progress.waiting <= depth && (progress.waitingBytes <= depthInBytes || progress.waiting <= 1)
+    }
+
+    private func finishOne(_ count: Int) {
         let writer = progress.withLock { progress -> CheckedContinuation<Void, Never>? in
             progress.waiting -= 1
-            guard progress.waiting <= Self.depth else { return nil }
+            progress.waitingBytes -= count
+            guard Self.hasRoom(progress) else { return nil }
             defer { progress.writer = nil }
             return progress.writer
         }

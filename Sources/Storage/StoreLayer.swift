@@ -1,14 +1,36 @@
-/// A store around another one.
+/// A store around others.
 ///
-/// Whether a layer's changes can be followed depends on what lies beneath, so a layer is no ``WatchableStore`` itself: it
-/// tells how to follow them, where that is possible.
+/// Whether a layer's changes can be followed, and whether it has to be looked after, depends on what lies beneath. So a
+/// layer is no ``WatchableStore`` or ``MaintainedStore`` itself: it tells what lies beneath it, and how it shows that.
 public protocol StoreLayer: Store {
-    /// Follows the layer's changes, told as the layer shows them; nil where the store beneath can't be followed.
+    /// The stores directly beneath.
+    var beneath: [any Store] { get }
+
+    /// What the layer's users see of an object of a store beneath; nil where that is none of theirs.
+    func shown(_ info: ObjectInfo) -> ObjectInfo?
+
+    /// How the layer's changes are followed; nil where that is not possible.
     var watcher: StoreWatcher? { get }
 }
 
 /// How a store is followed: ``WatchableStore/watch(_:)`` of that store, or of one beneath it.
 public typealias StoreWatcher = @Sendable (WatchQuery) async throws(StorageError) -> StoreChanges
+
+/// How a store is looked after: ``MaintainedStore/maintain()`` of that store, or of one beneath it.
+public typealias StoreKeeper = @Sendable () async throws(StorageError) -> Upkeep
+
+extension StoreLayer {
+    /// The same info: that of a layer that changes nothing of it.
+    public func shown(_ info: ObjectInfo) -> ObjectInfo? { info }
+
+    /// Follows the one store beneath, whose keys are the layer's too.
+    public var watcher: StoreWatcher? {
+        guard beneath.count == 1, let watch = beneath[0].anyWatcher else { return nil }
+        return { (query) async throws(StorageError) in
+            try await watch(query).mapped { change in shown(change) }
+        }
+    }
+}
 
 extension Store {
     /// Follows the store, or what lies beneath its layers; nil where nothing there can be followed.
@@ -17,6 +39,35 @@ extension Store {
             return { (query) async throws(StorageError) in try await store.watch(query) }
         }
         return (self as? any StoreLayer)?.watcher
+    }
+
+    /// What looks after the store and all that lies beneath its layers; what expired is told as the store shows it.
+    public var keepers: [StoreKeeper] {
+        if let store = self as? any MaintainedStore {
+            let keep: StoreKeeper = { () async throws(StorageError) in try await store.maintain() }
+            return [keep]
+        }
+        guard let layer = self as? any StoreLayer else { return [] }
+        var keepers: [StoreKeeper] = []
+        for store in layer.beneath {
+            for keep in store.keepers { keepers.append(layer.shown(by: keep)) }
+        }
+        return keepers
+    }
+}
+
+extension StoreLayer {
+    fileprivate func shown(_ change: StoreChange) -> StoreChange? {
+        guard case .put(let info) = change else { return change }
+        return shown(info).map { .put($0) }
+    }
+
+    fileprivate func shown(by keep: @escaping StoreKeeper) -> StoreKeeper {
+        { () async throws(StorageError) in
+            var upkeep = try await keep()
+            upkeep.expired = upkeep.expired.compactMap { shown($0) }
+            return upkeep
+        }
     }
 }
 

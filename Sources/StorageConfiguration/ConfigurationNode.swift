@@ -19,7 +19,9 @@ struct ConfigurationNode {
     let environment: [String: String]
 
     /// The fields of a mapping; any other than `known` is an error.
-    func fields(_ known: String...) throws -> [String: ConfigurationNode] {
+    func fields(_ known: String...) throws -> [String: ConfigurationNode] { try fields(known) }
+
+    func fields(_ known: [String]) throws -> [String: ConfigurationNode] {
         guard let mapping = node.mapping else { throw ConfigurationError(path, "is not a mapping") }
         var fields: [String: ConfigurationNode] = [:]
         for (key, value) in mapping {
@@ -73,6 +75,16 @@ struct ConfigurationNode {
         return try check(value, range)
     }
 
+    func number(in range: ClosedRange<Double>) throws -> Double {
+        guard let value = Double(try string()), value.isFinite else {
+            throw ConfigurationError(path, "is not a number")
+        }
+        guard range.contains(value) else {
+            throw ConfigurationError(path, "\(value) is not in \(range.lowerBound)…\(range.upperBound)")
+        }
+        return value
+    }
+
     func boolean() throws -> Bool {
         switch try string() {
         case "true", "yes", "on": true
@@ -107,12 +119,27 @@ struct ConfigurationNode {
     }
 
     /// One of some words.
-    func choice<Value>(_ values: [String: Value]) throws -> Value {
+    func choice<Value>(_ values: [(String, Value)]) throws -> Value {
         let text = try string()
-        guard let value = values[text] else {
-            throw ConfigurationError(path, "“\(text)” is none of \(values.keys.sorted().joined(separator: ", "))")
+        guard let value = values.first(where: { $0.0 == text })?.1 else {
+            throw ConfigurationError(path, "“\(text)” is none of \(values.map(\.0).joined(separator: ", "))")
         }
         return value
+    }
+
+    /// Text; nil where it is empty, as a variable that is not set leaves it.
+    func text() throws -> String? {
+        let text = try string()
+        return text.isEmpty ? nil : text
+    }
+
+    /// Runs what reads the value and throws errors that know no path.
+    func checked<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as StorageError {
+            throw failure(error.message)
+        }
     }
 
     func failure(_ message: String) -> ConfigurationError { ConfigurationError(path, message) }

@@ -2,28 +2,42 @@ import GCSStorage
 import HTTP
 import Storage
 
-extension GCSConfiguration {
-    init(_ node: ConfigurationNode) throws {
-        let fields = try node.fields(
-            "type", "bucket", "prefix", "endpoint", "credentials", "anonymous", "create_in_project", "part_size",
-            "max_attempts", "connect_timeout", "stall_timeout", "max_connections", "proxy", "ca")
-        guard let bucket = fields["bucket"] else { throw node.failure("has no bucket") }
-        self.init(bucket: try bucket.string())
-        prefix = try fields["prefix"]?.string() ?? ""
-        endpoint = try fields["endpoint"]?.text() ?? endpoint
-        createInProject = try fields["create_in_project"]?.text()
-        partSize = try fields["part_size"]?.size(in: 256 << 10...1 << 30) ?? partSize
-        maxAttempts = try fields["max_attempts"]?.integer(in: 1...100) ?? maxAttempts
-        http = try HTTPOptions(fields)
-        if try fields["anonymous"]?.boolean() ?? false {
-            guard fields["credentials"] == nil else { throw node.failure("has both credentials and anonymous") }
-            credentials = .anonymous
-        } else if let key = fields["credentials"] {
-            let json = try key.secret()
-            do throws(StorageError) { credentials = .key(try ServiceAccountKey(json: json)) } catch {
-                throw key.failure(error.message)
-            }
+/// The keys of a `gcs` store.
+struct GCSKeys: Sendable {
+    var bucket = GCSConfiguration(bucket: "")
+    private var isAnonymous = false
+    private var key: String?
+
+    static let section = Section<GCSKeys>(
+        "A bucket of Google Cloud Storage.",
+        [
+            .text("bucket", \.bucket.bucket, "The bucket.").required,
+            .text("prefix", \.bucket.prefix, "What all keys begin with there."),
+            Setting(
+                "endpoint", .text, "Where the server is, as https://host or https://host:port.",
+                initial: { $0.bucket.endpoint }
+            ) {
+                $1.bucket.endpoint = try $0.text() ?? $1.bucket.endpoint
+            },
+            .secret(
+                "credentials", \.key, "A service account's key, as JSON; without it, as Google's tools find theirs."),
+            .boolean("anonymous", \.isAnonymous, "Whether nobody is asked who they are."),
+            .text("create_in_project", \.bucket.createInProject, "The project in which a missing bucket is made."),
+            .size("part_size", \.bucket.partSize, in: 256 << 10...1 << 30, "How much is uploaded at a time."),
+            .integer("max_attempts", \.bucket.maxAttempts, in: 1...100, "How often a request is tried in all."),
+        ] + HTTPOptions.settings.map { $0.within(\.bucket.http) })
+
+    /// What the keys say together.
+    func configuration(_ node: ConfigurationNode) throws -> GCSConfiguration {
+        var configuration = bucket
+        if isAnonymous {
+            guard key == nil else { throw node.failure("has both credentials and anonymous") }
+            configuration.credentials = .anonymous
+        } else if let key {
+            configuration.credentials = .key(
+                try (node.field("credentials") ?? node).checked { try ServiceAccountKey(json: key) })
         }
-        do throws(StorageError) { try validate() } catch { throw node.failure(error.message) }
+        try node.checked { try configuration.validate() }
+        return configuration
     }
 }

@@ -2,57 +2,74 @@ import HTTP
 import S3Storage
 import Storage
 
-extension S3Configuration {
-    init(_ node: ConfigurationNode) throws {
-        let fields = try node.fields(
-            "type", "bucket", "prefix", "region", "endpoint", "force_path_style", "access_key_id", "secret_access_key",
-            "session_token", "profile", "anonymous", "payload_signing", "part_size", "parallel_parts", "create",
-            "conditional_writes", "conditional_multipart", "storage_class", "server_side_encryption", "kms_key_id",
-            "max_attempts", "connect_timeout", "stall_timeout", "max_connections", "proxy", "ca")
-        guard let bucket = fields["bucket"] else { throw node.failure("has no bucket") }
-        self.init(bucket: try bucket.string())
-        prefix = try fields["prefix"]?.string() ?? ""
-        region = try fields["region"]?.text()
-        endpoint = try fields["endpoint"]?.text()
-        forcePathStyle = try fields["force_path_style"]?.boolean()
-        credentials = try Self.credentials(fields, node)
-        payloadSigning =
-            try fields["payload_signing"]?.choice(["auto": .automatic, "signed": .signed, "unsigned": .unsigned])
-            ?? .automatic
-        partSize = try fields["part_size"]?.size(in: 5 << 20...5 << 30) ?? partSize
-        parallelParts = try fields["parallel_parts"]?.integer(in: 1...64) ?? parallelParts
-        create = try fields["create"]?.boolean() ?? false
-        conditionalWrites =
-            try fields["conditional_writes"]?.choice([
-                "detect": .detect, "supported": .supported, "unsupported": .unsupported,
-            ]) ?? .detect
-        conditionalMultipart = try fields["conditional_multipart"]?.boolean()
-        storageClass = try fields["storage_class"]?.string()
-        serverSideEncryption = try fields["server_side_encryption"]?.string()
-        kmsKeyID = try fields["kms_key_id"]?.string()
-        maxAttempts = try fields["max_attempts"]?.integer(in: 1...100) ?? maxAttempts
-        http = try HTTPOptions(fields)
-        do throws(StorageError) { try validate() } catch { throw node.failure(error.message) }
+/// The keys of an `s3` store.
+struct S3Keys: Sendable {
+    var bucket = S3Configuration(bucket: "")
+    private var accessKeyID: String?
+    private var secretAccessKey: String?
+    private var sessionToken: String?
+    private var profile: String?
+    private var isAnonymous = false
+
+    static let section = Section<S3Keys>(
+        "A bucket of S3, or of a server that speaks it.",
+        [
+            .text("bucket", \.bucket.bucket, "The bucket.").required,
+            .text("prefix", \.bucket.prefix, "What all keys begin with there."),
+            .text("region", \.bucket.region, "The region; without it, as AWS' tools find theirs."),
+            .text("endpoint", \.bucket.endpoint, "Where the server is; without it, AWS."),
+            .boolean(
+                "force_path_style", \.bucket.forcePathStyle, "Whether the bucket is named in the path, not the host."),
+            .secret("access_key_id", \.accessKeyID, "The access key; without it, as AWS' tools find theirs."),
+            .secret("secret_access_key", \.secretAccessKey, "Its secret."),
+            .secret("session_token", \.sessionToken, "Its token, where it is a temporary one."),
+            .text("profile", \.profile, "A profile of the shared files."),
+            .boolean("anonymous", \.isAnonymous, "Whether requests are not signed."),
+            .choice(
+                "payload_signing", \.bucket.payloadSigning,
+                [("auto", .automatic), ("signed", .signed), ("unsigned", .unsigned)],
+                "Whether bodies are signed; auto: where the connection is not secured."),
+            .size("part_size", \.bucket.partSize, in: 5 << 20...5 << 30, "How much is uploaded at a time."),
+            .integer("parallel_parts", \.bucket.parallelParts, in: 1...64, "How many parts are on their way at once."),
+            .boolean("create", \.bucket.create, "Whether a missing bucket is made."),
+            .choice(
+                "conditional_writes", \.bucket.conditionalWrites,
+                [("detect", .detect), ("supported", .supported), ("unsupported", .unsupported)],
+                "Whether the server honours preconditions; detect: by trying."),
+            .boolean(
+                "conditional_multipart", \.bucket.conditionalMultipart,
+                "Whether it honours them at the end of a multipart upload."),
+            .duration(
+                "abort_uploads_after", \.bucket.abortUploadsAfter, "How old an unfinished upload is when it is aborted."
+            ),
+            .text("storage_class", \.bucket.storageClass, "The storage class of new objects."),
+            .text(
+                "server_side_encryption", \.bucket.serverSideEncryption, "How the server encrypts: AES256 or aws:kms."),
+            .text("kms_key_id", \.bucket.kmsKeyID, "With which key of its own."),
+            .integer("max_attempts", \.bucket.maxAttempts, in: 1...100, "How often a request is tried in all."),
+        ] + HTTPOptions.settings.map { $0.within(\.bucket.http) })
+
+    /// What the keys say together.
+    func configuration(_ node: ConfigurationNode) throws -> S3Configuration {
+        var configuration = bucket
+        configuration.credentials = try credentials(node)
+        try node.checked { try configuration.validate() }
+        return configuration
     }
 
-    private static func credentials(
-        _ fields: [String: ConfigurationNode], _ node: ConfigurationNode
-    ) throws -> CredentialSource {
-        let isAnonymous = try fields["anonymous"]?.boolean() ?? false
-        let given = [fields["access_key_id"] != nil, fields["profile"] != nil, isAnonymous].filter { $0 }
-        guard given.count <= 1 else {
+    private func credentials(_ node: ConfigurationNode) throws -> S3Configuration.CredentialSource {
+        guard [accessKeyID != nil, profile != nil, isAnonymous].filter({ $0 }).count <= 1 else {
             throw node.failure("has more than one of access_key_id, profile and anonymous")
         }
         if isAnonymous { return .anonymous }
-        if let profile = fields["profile"] { return .profile(try profile.string()) }
-        guard let id = fields["access_key_id"], let secret = fields["secret_access_key"] else {
-            guard fields["access_key_id"] == nil, fields["secret_access_key"] == nil, fields["session_token"] == nil
-            else { throw node.failure("needs both access_key_id and secret_access_key") }
+        if let profile { return .profile(profile) }
+        guard let accessKeyID, let secretAccessKey else {
+            guard accessKeyID == nil, secretAccessKey == nil, sessionToken == nil else {
+                throw node.failure("needs both access_key_id and secret_access_key")
+            }
             return .chain
         }
         return .fixed(
-            S3Credentials(
-                accessKeyID: try id.secret(), secretAccessKey: try secret.secret(),
-                sessionToken: try fields["session_token"]?.secret()))
+            S3Credentials(accessKeyID: accessKeyID, secretAccessKey: secretAccessKey, sessionToken: sessionToken))
     }
 }

@@ -7,10 +7,11 @@ public import NATS
 public import S3Storage
 public import SQLiteStorage
 public import Storage
+import StorageLayers
 import Yams
 
-/// Which store stands behind an instance.
-public enum StoreConfiguration: Sendable {
+/// Which store stands behind an instance: a backend, or layers around a store.
+public indirect enum StoreConfiguration: Sendable {
     /// In memory, gone with the process.
     case memory(MemoryStore.Limits)
     /// A NATS object store.
@@ -23,58 +24,17 @@ public enum StoreConfiguration: Sendable {
     case s3(S3Configuration)
     /// A bucket of Google Cloud Storage.
     case gcs(GCSConfiguration)
+    /// A store with layers around it, the outermost last.
+    case layered(StoreConfiguration, [LayerConfiguration])
 
     init(_ node: ConfigurationNode) throws {
-        let type = try node.type()
-        switch type {
-        case "memory": self = .memory(try Self.memory(node))
-        case "jetstream": self = .jetStream(try Self.jetStream(node))
-        case "file": self = .file(try FileStoreConfiguration(node))
-        case "sqlite": self = .sqlite(try SQLiteStoreConfiguration(node))
-        case "s3": self = .s3(try S3Configuration(node))
-        case "gcs": self = .gcs(try GCSConfiguration(node))
-        default: throw node.failure("type “\(type)” is none of memory, jetstream, file, sqlite, s3, gcs")
-        }
+        let (store, layers) = (try node.storeType().read(node), try node.field("layers"))
+        self = store.with(try layers?.elements().map { try LayerConfiguration($0) } ?? [])
     }
 
-    private static func memory(_ node: ConfigurationNode) throws -> MemoryStore.Limits {
-        let fields = try node.fields("type", "max_bytes", "max_entries", "when_full")
-        var limits = MemoryStore.Limits()
-        if let bytes = fields["max_bytes"] { limits.maxBytes = try bytes.size() }
-        if let entries = fields["max_entries"] { limits.maxEntries = try entries.integer(in: 1...Int.max) }
-        if let action = fields["when_full"] {
-            limits.whenFull = try action.choice(["evict": .evictLeastRecentlyUsed, "refuse": .refuse])
-        }
-        return limits
-    }
-
-    private static func jetStream(_ node: ConfigurationNode) throws -> BucketConfiguration {
-        let fields = try node.fields(
-            "type", "bucket", "create", "replicas", "storage", "ttl", "max_bytes", "compression", "chunk_size",
-            "consistency", "description", "domain", "metadata", "placement", "index", "clean_every", "clean_after")
-        guard let name = fields["bucket"] else { throw node.failure("has no bucket") }
-        var bucket = BucketConfiguration(name: try name.string())
-        bucket.create = try fields["create"]?.boolean() ?? true
-        bucket.replicas = try fields["replicas"]?.integer(in: 1...5) ?? 1
-        bucket.storage = try fields["storage"]?.choice(["file": .file, "memory": .memory]) ?? .file
-        bucket.ttl = try fields["ttl"]?.duration()
-        bucket.maxBytes = try fields["max_bytes"]?.size()
-        bucket.compression = try fields["compression"]?.boolean() ?? false
-        bucket.chunkSize = try fields["chunk_size"]?.size(in: 1024...64 << 20) ?? bucket.chunkSize
-        bucket.readsAnyReplica = try fields["consistency"]?.choice(["latest": false, "any": true]) ?? false
-        bucket.description = try fields["description"]?.string()
-        bucket.domain = try fields["domain"]?.string()
-        bucket.index = try fields["index"]?.choice(["live": BucketConfiguration.Index.live, "none": .none]) ?? .live
-        if let interval = fields["clean_every"] {
-            bucket.cleanEvery = try interval.string() == "never" ? nil : try interval.duration()
-        }
-        bucket.cleanAfter = try fields["clean_after"]?.duration() ?? bucket.cleanAfter
-        bucket.metadata = try fields["metadata"]?.texts() ?? [:]
-        if let placement = try fields["placement"]?.fields("cluster", "tags") {
-            bucket.cluster = try placement["cluster"]?.string()
-            bucket.tags = try placement["tags"]?.elements().map { try $0.string() } ?? []
-        }
-        return bucket
+    /// The store with these layers around it.
+    func with(_ layers: [LayerConfiguration]) -> StoreConfiguration {
+        layers.isEmpty ? self : .layered(self, layers)
     }
 
     /// Opens the store.
@@ -89,30 +49,45 @@ public enum StoreConfiguration: Sendable {
     ) async throws(StorageError) -> any Store {
         switch self {
         case .memory(let limits):
-            MemoryStore(
+            return MemoryStore(
                 limits: limits,
                 onEviction: { info in
                     logger.debug("evicted", metadata: ["key": "\(info.key)", "size": "\(info.size)"])
                 })
         case .jetStream(let bucket):
-            try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
+            return try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
         case .file(let configuration):
-            try await FileStore.open(configuration)
+            return try await FileStore.open(configuration)
         case .sqlite(let configuration):
-            try await SQLiteStore.open(configuration)
+            return try await SQLiteStore.open(configuration)
         case .s3(let bucket):
-            try await S3Store.open(bucket, environment: environment, logger: logger)
+            return try await S3Store.open(bucket, environment: environment, logger: logger)
         case .gcs(let bucket):
-            try await GCSStore.open(bucket, environment: environment)
+            return try await GCSStore.open(bucket, environment: environment)
+        case .layered(let base, let layers):
+            var store = try await base.open(control: control, bulk: bulk, logger: logger, environment: environment)
+            for layer in layers { store = try layer.around(store) }
+            return store
         }
     }
 }
 
 extension ConfigurationNode {
-    /// A store's type, whose other keys depend on it.
-    fileprivate func type() throws -> String {
+    /// The kind of a store, on which its other keys depend.
+    func storeType() throws -> StoreType {
+        guard let node = try field("type") else { throw failure("has no type") }
+        let type = try node.string()
+        guard let known = StoreType.all.first(where: { $0.name == type }) else {
+            throw failure("type “\(type)” is none of \(StoreType.all.map(\.name).joined(separator: ", "))")
+        }
+        return known
+    }
+
+    /// One field of a mapping, whatever others it has.
+    func field(_ name: String) throws -> ConfigurationNode? {
         guard let mapping = node.mapping else { throw failure("is not a mapping") }
-        guard let type = mapping["type"] else { throw failure("has no type") }
-        return try ConfigurationNode(node: type, path: path + ".type", environment: environment).string()
+        return mapping[Node(name)].map {
+            ConfigurationNode(node: $0, path: path.isEmpty ? name : "\(path).\(name)", environment: environment)
+        }
     }
 }

@@ -38,6 +38,8 @@ public final class CachedStore: StoreLayer {
 
     public var capabilities: Capabilities { base.capabilities }
 
+    public var beneath: [any Store] { [base] }
+
     /// A change is told after the cache has taken notice of it.
     public var watcher: StoreWatcher? {
         guard let watch = base.anyWatcher else { return nil }

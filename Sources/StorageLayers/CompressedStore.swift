@@ -32,14 +32,9 @@ public struct CompressedStore: StoreLayer {
     /// Those of the store beneath; without compare-and-swap there, metadata can't be changed either.
     public var capabilities: Capabilities { base.capabilities.hidingMetadata }
 
-    public var watcher: StoreWatcher? {
-        guard let watch = base.anyWatcher else { return nil }
-        return { (query) async throws(StorageError) in
-            try await watch(query).mapped { change in
-                if case .put(let info) = change { .put(CompressedObject.shown(info)) } else { change }
-            }
-        }
-    }
+    public var beneath: [any Store] { [base] }
+
+    public func shown(_ info: ObjectInfo) -> ObjectInfo? { CompressedObject.shown(info) }
 
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions

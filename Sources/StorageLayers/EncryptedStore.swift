@@ -39,14 +39,9 @@ public struct EncryptedStore: StoreLayer {
     /// Those of the store beneath; without compare-and-swap there, metadata can't be changed either.
     public var capabilities: Capabilities { base.capabilities.hidingMetadata }
 
-    public var watcher: StoreWatcher? {
-        guard let watch = base.anyWatcher else { return nil }
-        return { [self] (query) async throws(StorageError) in
-            try await watch(query).mapped { change in
-                if case .put(let info) = change { .put(listed(info)) } else { change }
-            }
-        }
-    }
+    public var beneath: [any Store] { [base] }
+
+    public func shown(_ info: ObjectInfo) -> ObjectInfo? { listed(info) }
 
     // MARK: Writes
 
@@ -59,7 +54,7 @@ public struct EncryptedStore: StoreLayer {
             var inner = options
             inner.expectedDigest = nil
             inner.attributes = try EncryptedObject.hidden.adding(object.values(keys, key), to: options.attributes)
-            return try shown(try await base.put(key, sealed, options: inner))
+            return try clear(try await base.put(key, sealed, options: inner))
         } catch {
             throw error.during(.put, key: key)
         }
@@ -97,7 +92,7 @@ public struct EncryptedStore: StoreLayer {
                 (info) throws(StorageError) in
                 try EncryptedObject(info, keys)?.values(keys, key)
             }
-            return try shown(info)
+            return try clear(info)
         } catch {
             throw error.during(.setMetadata, key: key)
         }
@@ -179,7 +174,7 @@ public struct EncryptedStore: StoreLayer {
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            return try shown(try await base.info(key, options: options))
+            return try clear(try await base.info(key, options: options))
         } catch {
             throw error.during(.info, key: key)
         }
@@ -215,7 +210,7 @@ public struct EncryptedStore: StoreLayer {
         return found
     }
 
-    private func shown(_ info: ObjectInfo) throws(StorageError) -> ObjectInfo {
+    private func clear(_ info: ObjectInfo) throws(StorageError) -> ObjectInfo {
         try opened(info)?.shown(info) ?? info
     }
 

@@ -24,7 +24,7 @@ public final class FaultyStore: StoreLayer {
 
     public var capabilities: Capabilities { base.capabilities }
 
-    public var watcher: StoreWatcher? { base.anyWatcher }
+    public var beneath: [any Store] { [base] }
 
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions

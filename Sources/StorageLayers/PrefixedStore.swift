@@ -18,6 +18,11 @@ public struct PrefixedStore: StoreLayer {
 
     public var capabilities: Capabilities { base.capabilities }
 
+    public var beneath: [any Store] { [base] }
+
+    /// What lies outside of the path is nobody's here.
+    public func shown(_ info: ObjectInfo) -> ObjectInfo? { try? prefix.outer(info) }
+
     public var watcher: StoreWatcher? {
         guard let watch = base.anyWatcher else { return nil }
         let prefix = prefix

@@ -12,7 +12,7 @@ public struct ReadOnlyStore: StoreLayer {
     /// None: all of them speak of writes.
     public var capabilities: Capabilities { [] }
 
-    public var watcher: StoreWatcher? { base.anyWatcher }
+    public var beneath: [any Store] { [base] }
 
     /// Throws `unsupported`; nothing is read of the body.
     public func put(

@@ -35,7 +35,7 @@ public final class RetryingStore: StoreLayer {
 
     public var capabilities: Capabilities { base.capabilities }
 
-    public var watcher: StoreWatcher? { base.anyWatcher }
+    public var beneath: [any Store] { [base] }
 
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions

@@ -8,7 +8,7 @@ struct Housekeeper: Sendable {
     /// How long it waits after a failure.
     private static let pause: Duration = .seconds(5)
 
-    let store: any MaintainedStore
+    let keep: StoreKeeper
     let context: InstanceContext
     let logger: Logger
 
@@ -22,7 +22,7 @@ struct Housekeeper: Sendable {
     /// Returns how long to wait for the next one.
     private func round() async -> Duration {
         do throws(StorageError) {
-            let upkeep = try await store.maintain()
+            let upkeep = try await keep()
             for info in upkeep.expired { context.events.expired(info) }
             return .milliseconds(Int64(max(0, min(60, upkeep.next.timeIntervalSinceNow)) * 1000))
         } catch {

@@ -8,7 +8,7 @@ import StorageWire
 public struct StorageInstance: Service {
     private let configuration: InstanceConfiguration
     private let store: any Store
-    private let maintained: [any MaintainedStore]
+    private let keepers: [StoreKeeper]
     private let connection: NATSConnection
     private let logger: Logger
     private let onReady: @Sendable () -> Void
@@ -16,15 +16,14 @@ public struct StorageInstance: Service {
     /// An instance that serves `store` on `connection`.
     ///
     /// - Parameters:
-    ///   - maintained: what it looks after besides `store` itself: stores behind its layers.
     ///   - onReady: called when every port listens.
     public init(
-        configuration: InstanceConfiguration, store: any Store, maintained: [any MaintainedStore] = [],
+        configuration: InstanceConfiguration, store: any Store,
         connection: NATSConnection, logger: Logger, onReady: @escaping @Sendable () -> Void = {}
     ) {
         self.configuration = configuration
         self.store = store
-        self.maintained = maintained + ((store as? any MaintainedStore).map { [$0] } ?? [])
+        keepers = store.keepers
         self.connection = connection
         self.logger = logger
         self.onReady = onReady
@@ -80,8 +79,8 @@ public struct StorageInstance: Service {
                 for subscription in asked { group.addTask { try await answer(discovery, subscription) } }
                 if let input { group.addTask { await input.run() } }
                 group.addTask { await sweep(uploads) }
-                for store in maintained {
-                    group.addTask { await Housekeeper(store: store, context: context, logger: logger).run() }
+                for keeper in keepers {
+                    group.addTask { await Housekeeper(keep: keeper, context: context, logger: logger).run() }
                 }
                 try await group.waitForAll()
             }

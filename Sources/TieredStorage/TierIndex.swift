@@ -14,6 +14,8 @@ struct TierIndex {
         var holders = 0
         var writers = 0
         var filling: Set<UpperTier> = []
+        /// The version that cold was last seen to have, beside what goes on, since the last write began or ended.
+        var seen: Version?
     }
 
     private var activities: [ObjectKey: Activity] = [:]
@@ -40,6 +42,7 @@ struct TierIndex {
         if writes {
             activity.writers += 1
             activity.epoch = nextEpoch()
+            activity.seen = nil
             tables.hot?.distrust(key)
             tables.warm?.distrust(key)
         }
@@ -53,6 +56,7 @@ struct TierIndex {
         if writes {
             activity.writers -= 1
             activity.epoch = nextEpoch()
+            activity.seen = nil
         }
         activities[key] = activity.holders == 0 ? nil : activity
     }
@@ -63,6 +67,7 @@ struct TierIndex {
         tables.warm?.distrust(key)
         let epoch = nextEpoch()
         activities[key]?.epoch = epoch
+        activities[key]?.seen = nil
     }
 
     mutating func distrustAll() {
@@ -72,12 +77,19 @@ struct TierIndex {
         for index in activities.values.indices { activities.values[index].epoch = epoch }
     }
 
-    /// Distrusts the copies of `info`'s key that are of another version.
+    /// Cold was seen to have this version: copies of another one are distrusted, and what goes on counts only if it is of
+    /// this one too.
     mutating func compare(_ info: ObjectInfo) {
         let isOther = [tables.hot?[info.key], tables.warm?[info.key]].contains { copy in
             copy?.known.map { $0.info.version != info.version } ?? false
         }
-        if isOther || activities[info.key] != nil { distrust(info.key) }
+        if isOther { return distrust(info.key) }
+        guard let seen = activities[info.key]?.seen else {
+            activities[info.key]?.seen = info.version
+            return
+        }
+        // Of two, nobody knows which came last.
+        if seen != info.version { distrust(info.key) }
     }
 
     /// Notes a copy; it is trusted where nothing came between since `claim` began. Whether it is.
@@ -87,6 +99,7 @@ struct TierIndex {
         let activity = activities[claim.key]
         let isCurrent =
             claim.trusts && activity?.epoch == claim.epoch && activity?.writers == (claim.writes ? 1 : 0)
+            && (activity?.seen.map { $0 == known.info.version } ?? true)
         // What another task knows stays.
         guard isCurrent || self[tier]?[claim.key]?.known == nil else { return false }
         self[tier]?.set(claim.key, version: version, size: size, known: isCurrent ? known : nil, now: now)

@@ -64,11 +64,6 @@ extension TieredStore {
         }
     }
 
-    /// Brings the upper tiers below their limits, idle copies included. Writes do so too; this is for times without.
-    public func maintain() async {
-        for placed in uppers { await makeRoom(in: placed) }
-    }
-
     /// Counts what lies in the upper tiers already, so that their limits and statistics speak of it too.
     ///
     /// Reading does not need it: a copy that is found is compared with cold first, counted or not.
@@ -100,7 +95,7 @@ extension TieredStore {
         await removeCopies(of: key, from: [tier])
     }
 
-    func maintain(every interval: Duration) async {
+    func makeRoom(every interval: Duration) async {
         var isRecovered = false
         repeat {
             do throws(StorageError) {
@@ -109,7 +104,21 @@ extension TieredStore {
             } catch {
                 // Tried again with the next round: until then the limits speak of new copies alone.
             }
-            await maintain()
+            for placed in uppers { await makeRoom(in: placed) }
         } while (try? await Task.sleep(for: interval)) != nil
+    }
+}
+
+extension TieredStore: MaintainedStore {
+    /// Brings the upper tiers below their limits, idle copies included, and looks after cold, which says what expired.
+    ///
+    /// Writes make room too; this is for times without.
+    public func maintain() async throws(StorageError) -> Upkeep {
+        for placed in uppers { await makeRoom(in: placed) }
+        let next = now().addingTimeInterval(60)
+        guard let maintained = cold as? any MaintainedStore else { return Upkeep(next: next) }
+        var upkeep = try await maintained.maintain()
+        upkeep.next = min(upkeep.next, next)
+        return upkeep
     }
 }

@@ -19,7 +19,7 @@ import Synchronization
 /// watch of cold is while ``follow()`` runs; with neither, copies stay until a write through this store.
 ///
 /// Operations may be called from any number of tasks.
-public final class TieredStore: Store {
+public final class TieredStore: StoreLayer {
     /// An upper tier that is there.
     struct Placed: Sendable {
         let tier: UpperTier
@@ -125,7 +125,7 @@ public final class TieredStore: Store {
     /// Failures are tried again; they cost freshness of the limits, never of what is read.
     public func start(maintainEvery interval: Duration = .seconds(60)) {
         background.start([
-            { [self] in await maintain(every: interval) },
+            { [self] in await makeRoom(every: interval) },
             { [self] in await keepFollowing(retryAfter: interval) },
         ])
     }

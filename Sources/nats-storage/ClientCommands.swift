@@ -145,6 +145,7 @@ private func printInfo(_ info: ObjectInfo, _ json: Bool) {
     print("\(info.key)  \(info.size) bytes  version \(info.version)  \(info.digest?.description ?? "no digest")")
 }
 
-private func printJSON(_ value: some Encodable) {
+/// Prints a document, in the order of its fields' names.
+func printJSON(_ value: some Encodable) {
     print(String(decoding: JSON.encode(value), as: UTF8.self))
 }

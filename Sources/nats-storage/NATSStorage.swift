@@ -18,7 +18,7 @@ struct NATSStorage: AsyncParsableCommand {
             """,
         subcommands: [
             Serve.self, Put.self, Get.self, Info.self, List.self, Delete.self, Watch.self, Clean.self, Verify.self,
-            VerifyStore.self,
+            VerifyStore.self, Config.self, SnapshotCommand.self, Copy.self,
         ])
 
     /// Exits with 0, with 1 and the message on standard error, or with 2 for wrong usage.

@@ -13,6 +13,8 @@ struct FaultServer {
         var objects: Int
         var uploads: Int
         var requests: [String]
+        /// The headers of the last request that made an object or began an upload.
+        var written: [String: String]
     }
 
     let process: ServerProcess
@@ -34,6 +36,7 @@ struct FaultServer {
         configuration.partSize = 5 << 20
         configuration.conditionalWrites = .supported
         configuration.http.stallTimeout = .seconds(1)
+        configuration.retryBase = 0.02
         if environment.isEmpty {
             configuration.credentials = .fixed(S3Credentials(accessKeyID: "id", secretAccessKey: "secret"))
         }
@@ -147,6 +150,63 @@ struct FaultServer {
         try await store.put("key", ObjectBody("another"))
         let error = await #expect(throws: StorageError.self) { try await object.body.collect(upTo: 1 << 24) }
         #expect(error?.kind == .unavailable && error?.errorClass == .transient)
+    }
+
+    /// A server that ignores the condition and goes on with another object.
+    @Test func anotherETagIsNotGoneOnWith() async throws {
+        let server = try await FaultServer()
+        let store = try await server.open()
+        try await store.put("key", ObjectBody(bytes(3_000_000)))
+        try await server.fail(["kind": "truncate", "after": 1_000_000], ["kind": "wrong-etag"])
+        let error = await #expect(throws: StorageError.self) { try await store.bytes("key") }
+        #expect(error?.kind == .unavailable && error?.errorClass == .transient)
+        try await server.fail(["kind": "no-etag"])
+        await #expect(throws: StorageError.self) { try await store.put("key", ObjectBody("x")) }
+    }
+
+    /// Listens, takes requests and says nothing; then is gone in the middle of its life.
+    @Test func aServerThatLeavesIsTold() async throws {
+        let server = try await FaultServer()
+        let store = try await server.open { $0.maxAttempts = 2 }
+        try await store.put("key", ObjectBody("x"))
+        for (method, size) in [("PUT", 11 << 20), ("GET", 0), ("DELETE", 0)] {
+            try await server.fail(["kind": "hang", "times": 100, "method": method])
+            let error = await #expect(throws: StorageError.self) {
+                switch method {
+                case "PUT": _ = try await store.put("key", ObjectBody(bytes(size)))
+                case "GET": _ = try await store.bytes("key")
+                default: _ = try await store.delete("key")
+                }
+            }
+            #expect(error?.kind == .timeout && error?.errorClass == .transient, "\(method)")
+        }
+        try await server.fail()
+        #expect(try await server.state().uploads == 0)
+        server.process.kill()
+        let error = await #expect(throws: StorageError.self) { try await store.put("key", ObjectBody("y")) }
+        #expect(error?.kind == .unavailable && error?.errorClass == .transient)
+    }
+
+    @Test func headersAreAsConfigured() async throws {
+        let server = try await FaultServer()
+        let store = try await server.open {
+            $0.storageClass = "STANDARD_IA"
+            $0.serverSideEncryption = "aws:kms"
+            $0.kmsKeyID = "key-of-mine"
+        }
+        for size in [5, 11 << 20] {
+            let content = bytes(size)
+            try await store.put("key", ObjectBody(content))
+            // The request that made the object, or began the upload.
+            let headers = try await server.state().written
+            #expect(headers["x-amz-storage-class"] == "STANDARD_IA")
+            #expect(headers["x-amz-server-side-encryption"] == "aws:kms")
+            #expect(headers["x-amz-server-side-encryption-aws-kms-key-id"] == "key-of-mine")
+            if size == 5 {
+                let checksum = Data(Digest(of: content).bytes).base64EncodedString()
+                #expect(headers["x-amz-checksum-sha256"] == checksum)
+            }
+        }
     }
 
     @Test func damageIsNotGiven() async throws {

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import S3Storage
 import Storage
+import Synchronization
 import TestSupport
 
 /// The servers that the store is put to the test with. Where they differ from S3, ``differences`` says how.
@@ -16,34 +17,52 @@ enum S3Flavor: String, CaseIterable, Sendable, CustomStringConvertible {
     var description: String { rawValue }
 }
 
-/// A server of its own with one key pair, and a bucket.
+/// A bucket of its own on a server with one key pair, which is started once for all tests.
 struct S3Server {
     static let accessKey = "AKIDTEST"
     static let secretKey = "secret/of+tests"
 
+    private struct Running {
+        var servers: [S3Flavor: Task<ServerProcess, any Error>] = [:]
+        var buckets = 0
+    }
+
+    private static let running = Mutex(Running())
+
     let flavor: S3Flavor
     let process: ServerProcess
+    let bucket: String
 
     init(_ flavor: S3Flavor) async throws {
         self.flavor = flavor
-        process =
-            switch flavor {
-            case .seaweed: try await Self.seaweed()
-            case .moto:
-                try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
-                    ["-H", "127.0.0.1", "-p", String(port)]
-                }
-            case .rclone:
-                try await ServerProcess(try ServerProcess.tool("rclone")) { port, folder in
-                    let data = folder + "/data"
-                    try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
-                    return [
-                        "serve", "s3", "--addr", "127.0.0.1:\(port)", "--auth-key",
-                        "\(Self.accessKey),\(Self.secretKey)",
-                        "--config", folder + "/none", "--vfs-cache-mode", "off", data,
-                    ]
-                }
+        let (server, number) = Self.running.withLock { running in
+            running.buckets += 1
+            let server = running.servers[flavor] ?? Task { try await Self.start(flavor) }
+            running.servers[flavor] = server
+            return (server, running.buckets)
+        }
+        bucket = "bucket-\(number)"
+        process = try await server.value
+    }
+
+    private static func start(_ flavor: S3Flavor) async throws -> ServerProcess {
+        switch flavor {
+        case .seaweed: try await Self.seaweed()
+        case .moto:
+            try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
+                ["-H", "127.0.0.1", "-p", String(port)]
             }
+        case .rclone:
+            try await ServerProcess(try ServerProcess.tool("rclone")) { port, folder in
+                let data = folder + "/data"
+                try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+                return [
+                    "serve", "s3", "--addr", "127.0.0.1:\(port)", "--auth-key",
+                    "\(Self.accessKey),\(Self.secretKey)",
+                    "--config", folder + "/none", "--vfs-cache-mode", "off", data,
+                ]
+            }
+        }
     }
 
     private static func seaweed() async throws -> ServerProcess {
@@ -61,7 +80,8 @@ struct S3Server {
                 "-logtostderr=true", "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
                 "-s3.port=\(port)", "-s3.port.grpc=\(try NATSServer.freePort())", "-s3.config=\(users)",
                 "-s3.port.iceberg=0",
-                "-s3.port.lance=0", "-volume.max=100", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+                "-s3.port.lance=0", "-s3.domainName=localhost:\(port)", "-volume.max=1000",
+                "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
             ] + ports
         }
     }
@@ -69,8 +89,9 @@ struct S3Server {
     var endpoint: String { "http://127.0.0.1:\(process.port)" }
 
     var configuration: S3Configuration {
-        var configuration = S3Configuration(bucket: "bucket")
+        var configuration = S3Configuration(bucket: bucket)
         configuration.endpoint = endpoint
+        configuration.retryBase = 0.02
         configuration.create = true
         // Many an answer of 500 of rclone means that it can't.
         configuration.maxAttempts = flavor == .rclone ? 2 : 8

@@ -113,11 +113,12 @@ import Testing
             from botocore.config import Config
             s3 = botocore.session.get_session().create_client("s3", endpoint_url=sys.argv[1], region_name="us-east-1",
                 aws_access_key_id=sys.argv[2], aws_secret_access_key=sys.argv[3], config=Config(s3={"addressing_style": "path"}))
-            got = s3.get_object(Bucket="bucket", Key="team/dir/ü +%")
+            got = s3.get_object(Bucket=sys.argv[4], Key="team/dir/ü +%")
             print(got["Body"].read().decode(), got["ContentType"], got["Metadata"]["plain"])
-            s3.put_object(Bucket="bucket", Key="team/theirs", Body=b"theirs", ContentType="a/b", Metadata={"name": "v"})
+            s3.put_object(Bucket=sys.argv[4], Key="team/theirs", Body=b"theirs", ContentType="a/b", Metadata={"name": "v"})
             """
-        let output = try await python(program, [server.endpoint, S3Server.accessKey, S3Server.secretKey])
+        let output = try await python(
+            program, [server.endpoint, S3Server.accessKey, S3Server.secretKey, server.bucket])
         #expect(output == "ours text/x value\n")
         let object = try await store.get("theirs")
         #expect(try await object.body.collect(upTo: 10) == Array("theirs".utf8))
@@ -177,9 +178,9 @@ import Testing
             from botocore.config import Config
             s3 = botocore.session.get_session().create_client("s3", endpoint_url=sys.argv[1], region_name="us-east-1",
                 aws_access_key_id=sys.argv[2], aws_secret_access_key=sys.argv[3], config=Config(s3={"addressing_style": "path"}))
-            s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+            s3.put_bucket_versioning(Bucket=sys.argv[4], VersioningConfiguration={"Status": "Enabled"})
             """
-        _ = try await python(program, [server.endpoint, S3Server.accessKey, S3Server.secretKey])
+        _ = try await python(program, [server.endpoint, S3Server.accessKey, S3Server.secretKey, server.bucket])
         let key: ObjectKey = "a b/ü"
         for text in ["one", "two", "three"] { try await store.put(key, ObjectBody(text)) }
         try await store.delete(key)
@@ -229,6 +230,83 @@ import Testing
         }
     }
 
+    /// Begun by another client and never ended.
+    @Test func oldUploadsAreAborted() async throws {
+        let server = try await S3Server(.seaweed)
+        let store = try await server.open { $0.prefix = "p/" }
+        let program = """
+            import sys, botocore.session
+            from botocore.config import Config
+            s3 = botocore.session.get_session().create_client("s3", endpoint_url=sys.argv[1], region_name="us-east-1",
+                aws_access_key_id=sys.argv[2], aws_secret_access_key=sys.argv[3], config=Config(s3={"addressing_style": "path"}))
+            for key in ["p/a b+ü", "p/x", "other"]:
+                s3.create_multipart_upload(Bucket=sys.argv[4], Key=key)
+            """
+        let arguments = [server.endpoint, S3Server.accessKey, S3Server.secretKey, server.bucket]
+        _ = try await python(program, arguments)
+        #expect(try await store.abortUploads(before: .now.addingTimeInterval(-3600)) == 0)
+        #expect(try await store.abortUploads(before: .now.addingTimeInterval(60)) == 2)
+        #expect(try await store.abortUploads(before: .now.addingTimeInterval(60)) == 0)
+        let all = try await server.open { $0.abortUploadsAfter = .seconds(-60) }
+        #expect(try await all.abortUploads(before: .now.addingTimeInterval(60)) == 0)
+        await all.shutdown()
+        await store.shutdown()
+    }
+
+    /// Every request is signed, and both servers check.
+    @Test(arguments: [S3Flavor.seaweed, .rclone])
+    func keysAreSignedAsTheyStand(_ flavor: S3Flavor) async throws {
+        let server = try await S3Server(flavor)
+        let store = try await server.open { $0.prefix = "p +%/" }
+        let keys = [
+            "a b", "a+b", "100%", "~", "ü/日本", "!*'():@=+,;&$", "x%2Fy", "\"q\"", "[a]{b}", "?#", "a  b", "^`|<>", "é",
+            "e\u{301}",
+            "🙂",
+        ]
+        for text in keys {
+            let key = try ObjectKey(validating: text)
+            try await store.put(key, ObjectBody(text))
+            #expect(try await store.bytes(key) == Array(text.utf8))
+            #expect(try await store.info(key).size == text.utf8.count)
+            #expect(try await store.list(ListQuery(prefix: text)).keys.contains(key), "“\(text)”")
+        }
+        let listed = try await store.list(ListQuery(startAfter: "a b")).keys.map(\.rawValue)
+        #expect(listed == keys.filter { "a b".utf8Precedes($0) }.sorted { $0.utf8Precedes($1) })
+        for text in keys { #expect(try await store.delete(try ObjectKey(validating: text))) }
+        #expect(try await store.list(ListQuery()).keys.isEmpty)
+        await store.shutdown()
+    }
+
+    @Test func theBucketMayBeNamedInTheHost() async throws {
+        let server = try await S3Server(.seaweed)
+        let store = try await server.open()
+        let byHost = try await server.open {
+            $0.endpoint = "http://localhost:\(server.process.port)"
+            $0.forcePathStyle = false
+        }
+        try await byHost.put("dir/ü +%", ObjectBody(bytes(9_000_000)))
+        #expect(try await store.bytes("dir/ü +%") == bytes(9_000_000))
+        #expect(try await byHost.list(ListQuery(prefix: "dir/ü +")).keys == ["dir/ü +%"])
+        await byHost.shutdown()
+        await store.shutdown()
+    }
+
+    @Test func metadataPastTheLimitIsRefused() async throws {
+        let server = try await S3Server(.seaweed)
+        let store = try await server.open()
+        let fits = ObjectAttributes(metadata: ["Größe": [String(repeating: "ü", count: 200)], "n": ["1", "2", ""]])
+        _ = try await store.put("k", ObjectBody("x"), options: PutOptions(attributes: fits))
+        #expect(try await store.info("k").attributes.metadata == fits.metadata)
+        let large = ObjectAttributes(metadata: ["n": [String(repeating: "x", count: 2048)]])
+        await #expect {
+            try await store.put("k", ObjectBody("y"), options: PutOptions(attributes: large))
+        } throws: {
+            ($0 as? StorageError)?.kind == .tooLarge && ($0 as? StorageError)?.message.contains("2") == true
+        }
+        #expect(try await store.bytes("k") == Array("x".utf8))
+        await store.shutdown()
+    }
+
     @Test func memoryStaysAtAFewParts() async throws {
         let server = try await S3Server(.seaweed)
         let store = try await server.open { $0.payloadSigning = .unsigned }
@@ -254,8 +332,7 @@ import Testing
             most.withLock { $0 = max($0, used) }
         }
         #expect(received == 256 << 20)
-        #expect(most.withLock { $0 } < 96 << 20, "\(most.withLock { $0 } >> 20) MiB")
-        print("256 MiB put and got within \(most.withLock { $0 } >> 20) MiB")
+        #expect(most.withLock { $0 } < 64 << 20, "\(most.withLock { $0 } >> 20) MiB")
         await store.shutdown()
     }
 

@@ -12,6 +12,7 @@ lock = threading.Lock()
 objects, uploads, faults, requests = {}, {}, [], []
 clock = {"ahead": 0}
 keys = {"issued": 0}
+written = {}
 
 
 def now():
@@ -105,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
             clock["ahead"] = int(query["ahead"])
             return self.reply(200)
         if path == "/_state":
-            state = {"objects": len(objects), "uploads": len(uploads), "requests": requests}
+            state = {"objects": len(objects), "uploads": len(uploads), "requests": requests, "written": written}
             return self.reply(200, json.dumps(state).encode())
         self.credentials(path, query, body)
 
@@ -144,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         if "uploadId" in query:
             return self.upload(key, query, body)
         if self.command == "PUT":
-            return self.put(key, body, self.metadata())
+            return self.put(key, body, self.metadata(), fault)
         if self.command == "DELETE":
             with lock:
                 objects.pop(key, None)
@@ -154,9 +155,11 @@ class Handler(BaseHTTPRequestHandler):
         self.read(current, fault)
 
     def metadata(self):
+        written.clear()
+        written.update({name.lower(): value for name, value in self.headers.items()})
         return [(n, v) for n, v in self.headers.items() if n.lower().startswith("x-amz-meta-")]
 
-    def put(self, key, body, metadata):
+    def put(self, key, body, metadata, fault):
         etag = '"' + hashlib.md5(body).hexdigest() + '"'
         with lock:
             current = objects.get(key)
@@ -165,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
             if refused or wanted and (current is None or current[1] != wanted):
                 return self.error(412, "PreconditionFailed")
             objects[key] = (body, etag, metadata)
-        self.reply(200, b"", [("ETag", etag)])
+        self.reply(200, b"", [] if fault.get("kind") == "no-etag" else [("ETag", etag)])
 
     def upload(self, key, query, body):
         with lock:
@@ -190,6 +193,8 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("If-Match")
         if wanted and wanted != etag:
             return self.error(412, "PreconditionFailed")
+        if fault.get("kind") == "wrong-etag":
+            etag = '"another"'
         headers = [("ETag", etag), ("Last-Modified", self.date_time_string())] + metadata
         status, whole = 200, len(body)
         if range_ := self.headers.get("Range"):

@@ -13,12 +13,12 @@ import Testing
     }
 
     private func run(
-        _ arguments: [String], url: String
+        _ arguments: [String], url: String, environment: [String: String] = [:]
     ) async throws -> (status: Int32, output: String, complaints: String) {
         let process = Process()
         process.executableURL = Self.program
         process.arguments = arguments
-        process.environment = ["NATS_URL": url]
+        process.environment = environment.merging(["NATS_URL": url]) { $1 }
         let (output, complaints) = (Pipe(), Pipe())
         process.standardOutput = output
         process.standardError = complaints
@@ -91,11 +91,14 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream", "file", "sqlite", "s3", "gcs"])
+    @Test(arguments: [
+        "memory", "jetstream", "file", "sqlite", "s3", "gcs", "cached", "throttled", "encrypted", "faulty",
+    ])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
         var environment = [
-            "FILE_STORE_PATH": server.folder.path + "/objects", "SQLITE_STORE_PATH": server.folder.path + "/store.db",
+            "STORAGE_KEY": String(repeating: "5e", count: 32), "FILE_STORE_PATH": server.folder.path + "/objects",
+            "SQLITE_STORE_PATH": server.folder.path + "/store.db",
         ]
         var bucket: ServerProcess?
         if name == "s3" {
@@ -167,6 +170,50 @@ import Testing
         #expect(found.status == 1 && found.complaints.contains("cases failed"), "\(found.complaints)")
         #expect(found.output.contains("failed ") && found.output.contains("limit of 102400"), "\(found.output)")
     }
+
+    @Test func configurationsAreCheckedAndDescribed() async throws {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../config")
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+        #expect(names.count >= 8)
+        let environment = ["STORAGE_KEY": String(repeating: "5e", count: 32), "S3_BUCKET": "abc", "GCS_BUCKET": "abc"]
+        for name in names {
+            let checked = try await run(
+                ["config", "check", folder.appending(path: name).path], url: "nats://host:1", environment: environment)
+            #expect(checked.status == 0 && checked.output.contains("type: "), "\(name): \(checked.complaints)")
+            #expect(!checked.output.contains("5e5e"))
+        }
+        let missing = try await run(
+            ["config", "check", folder.appending(path: "encrypted.yaml").path], url: "nats://host:1")
+        #expect(
+            missing.status == 1
+                && missing.complaints.contains("encrypt.keys.2026: the environment variable STORAGE_KEY"))
+        let schema = try await run(["config", "schema"], url: "nats://host:1")
+        #expect(schema.status == 0)
+        let file = FileManager.default.temporaryDirectory.appending(path: "schema-\(UUID().uuidString).json")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try schema.output.write(to: file, atomically: true, encoding: .utf8)
+        _ = try await python(Self.validation, [file.path, folder.path])
+    }
+
+    /// Every configuration is valid by the schema, and what is wrong is not.
+    private static let validation = """
+        import glob, json, sys, jsonschema, yaml
+        schema = json.load(open(sys.argv[1]))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        validator = jsonschema.Draft202012Validator(schema)
+        for name in glob.glob(sys.argv[2] + "/*.yaml"):
+            errors = [error.message for error in validator.iter_errors(yaml.safe_load(open(name)))]
+            assert not errors, (name, errors)
+        def store(**keys): return {"instances": [{"store": dict(type="memory", **keys)}]}
+        def layers(*layers): return store(layers=list(layers))
+        for good in [store(max_bytes="1GiB", max_entries=5), layers("cache", {"retry": {"max_attempts": 3}}, "readonly"),
+                     layers({"faults": {"operations": ["put"], "error": "throttled"}}), layers({"cache": {"ttl": "${TTL}"}})]:
+            assert validator.is_valid(good), good
+        for bad in [{}, {"instances": [{}]}, store(bucket="b"), store(max_bytes="1XB"), store(max_entries=0), layers("tape"),
+                    layers("encrypt"), layers({"cache": {"ttl": "soon"}}), layers({"cache": {"strategy": "magic"}}),
+                    layers({"cache": {}, "retry": {}}), layers({"prefix": {}}), {"instances": [], "other": 1}]:
+            assert not validator.is_valid(bad), bad
+        """
 
     private func finished(_ process: Process) async {
         await withCheckedContinuation { continuation in

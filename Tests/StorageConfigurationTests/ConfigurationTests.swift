@@ -84,12 +84,13 @@ import Testing
               - store: {type: s3, bucket: my-bucket, prefix: team/, region: eu-west-1, endpoint: "http://s3.local:9000",
                         force_path_style: false, access_key_id: "${ID}", secret_access_key: "${SECRET}",
                         payload_signing: signed, part_size: 16MiB, create: true, conditional_writes: supported,
-                        stall_timeout: 5s, max_connections: 7, ca: ca.pem}
+                        stall_timeout: 5s, max_connections: 7, ca: ca.pem, abort_uploads_after: 7d}
             """, ["ID": "key-id", "SECRET": "very-secret"])
         guard case .s3(let bucket) = configuration.instances[0].store else { return #expect(Bool(false)) }
         #expect(bucket.bucket == "my-bucket" && bucket.prefix == "team/" && bucket.region == "eu-west-1")
         #expect(bucket.endpoint == "http://s3.local:9000" && bucket.forcePathStyle == false && bucket.create)
         #expect(bucket.partSize == 16 << 20 && bucket.http.stallTimeout == .seconds(5))
+        #expect(bucket.abortUploadsAfter == .seconds(7 * 86_400))
         #expect(bucket.http.connectionsPerHost == 7 && bucket.http.certificateAuthorities == "ca.pem")
         guard case .fixed(let credentials) = bucket.credentials else { return #expect(Bool(false)) }
         #expect(credentials.accessKeyID == "key-id" && credentials.secretAccessKey == "very-secret")
@@ -141,17 +142,17 @@ import Testing
     @Test(arguments: [
         ("instances: [{store: {type: memory, bukket: x}}]", "instances[0].store.bukket"),
         ("instance: []", "instance: is no key known here"),
-        ("nats: {}", "instances: is missing"),
+        ("nats: {}", "has no instances"),
         ("instances: [{store: {type: tape}}]", "instances[0].store: type “tape”"),
         ("instances: [{store: {type: jetstream}}]", "instances[0].store: has no bucket"),
         ("instances: [{store: {type: memory}, limits: {max_in_flight: 0}}]", "instances[0].limits.max_in_flight: 0"),
         ("instances: [{store: {type: memory}, limits: {max_in_flight: many}}]", "instances[0].limits.max_in_flight"),
         ("instances: [{store: {type: memory, max_bytes: 1XB}}]", "instances[0].store.max_bytes"),
         ("instances: [{store: {type: memory}, limits: {request_timeout: 5}}]", "instances[0].limits.request_timeout"),
-        ("instances: [{name: a b, store: {type: memory}}]", "instances[0]: instance name"),
-        ("instances: [{store: {type: memory}, keys: {prefix: /x}}]", "instances[0]: key"),
+        ("instances: [{name: a b, store: {type: memory}}]", "instances[0].name: instance name"),
+        ("instances: [{store: {type: memory}, keys: {prefix: /x}}]", "instances[0].keys: key"),
         ("instances: [{store: {type: memory}}, {store: {type: memory}}]", "same name"),
-        ("instances: [{store: {type: memory}, layers: []}]", "instances[0].layers"),
+        ("instances: [{store: {type: memory}, layers: [tape]}]", "instances[0].layers[0]: “tape” is none of cache"),
         ("nats: {url: \"${NOT_SET}\"}\ninstances: []", "nats.url: the environment variable NOT_SET"),
         (
             "instances: [{store: {type: memory}, ports: {inputs: [{name: events}]}}]",

@@ -21,8 +21,9 @@ package final class ServerProcess: Sendable {
         }
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        // The shell waits on a pipe that ends with this process, however it ends; the server and its children go then.
-        let script = #""$@" >"$0" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -9 $pid 2>/dev/null"#
+        // The shell waits on a pipe that ends with this process, however it ends; the server goes then, and
+        // its folder.
+        let script = #""$@" >"$0" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -9 $pid 2>/dev/null; rm -rf "${0%/*}""#
         let log = folder.appendingPathComponent("log").path
         process.arguments = ["-c", script, log, program] + (try arguments(port, folder.path))
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -34,6 +35,12 @@ package final class ServerProcess: Sendable {
         }
         let text = try? String(contentsOfFile: log, encoding: .utf8)
         throw TestFailure("\(program) does not answer on port \(port): \(text?.suffix(2000) ?? "no log")")
+    }
+
+    /// Ends it at once.
+    package func kill() {
+        (process.standardInput as? Pipe)?.fileHandleForWriting.closeFile()
+        process.waitUntilExit()
     }
 
     deinit {

@@ -58,9 +58,10 @@ import TieredStorage
     }
 
     @Test func aColdTierThatCanNotBeWatchedIsRefused() async throws {
-        let store = TieredStore(hot: .init(tiers.hot), cold: FaultyStore(tiers.cold))
+        let store = TieredStore(hot: .init(tiers.hot), cold: Chunked(tiers.cold))
         let error = await #expect(throws: StorageError.self) { try await store.follow() }
         #expect(error?.kind == .unsupported && error?.operation == .watch)
+        #expect(store.watcher == nil)
     }
 
     @Test func copiesServeWhileColdIsAway() async throws {

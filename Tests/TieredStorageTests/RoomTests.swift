@@ -43,11 +43,11 @@ import TieredStorage
         tiers.clock.advance(8)
         _ = try await store.text("b")
         tiers.clock.advance(4)
-        await store.maintain()
+        _ = try await store.maintain()
         #expect(await tiers.holders(of: "a") == [.warm, .cold])
         #expect(await tiers.holders(of: "b") == [.hot, .warm, .cold])
         tiers.clock.advance(40)
-        await store.maintain()
+        _ = try await store.maintain()
         #expect(await tiers.holders(of: "b") == [.cold])
     }
 

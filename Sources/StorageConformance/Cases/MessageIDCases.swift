@@ -5,6 +5,9 @@ extension ConformanceSuite {
         ConformanceCase("message-ids/the-same-stores-once", needs: .messageID, once),
         ConformanceCase("message-ids/racing-puts-of-one-store-once", needs: .messageID, racing),
         ConformanceCase("message-ids/of-a-put-that-failed-is-free", needs: .messageID, afterFailure),
+        ConformanceCase(
+            "message-ids/do-not-stand-in-for-preconditions", needs: [.messageID, .createOnly, .compareAndSwap],
+            preconditions),
     ]
 
     private static func once(_ scope: ConformanceScope) async throws {
@@ -29,6 +32,28 @@ extension ConformanceSuite {
             return try await group.reduce(into: Set()) { $0.insert($1) }
         }
         try expect(versions, is: [try await scope.store.info(key).version], "the versions that 8 puts told")
+    }
+
+    /// What has happened under its id is told, whatever its precondition says by now; another one has to hold it.
+    private static func preconditions(_ scope: ConformanceScope) async throws {
+        for size in [1, 400_000] {
+            let key = try scope.key("object-\(size)")
+            let bytes = content(size)
+            @Sendable func put(_ id: Int, _ precondition: Precondition) async throws -> ObjectInfo {
+                let options = PutOptions(precondition: precondition, messageID: "\(scope.prefix)\(size)-\(id)")
+                return try await scope.store.put(key, ObjectBody(bytes), options: options)
+            }
+            let first = try await put(1, .absent)
+            try expect(try await put(1, .absent).version, is: first.version, "the version of a create told again")
+            try await expectError(.preconditionFailed, in: "a create of another id") { try await put(2, .absent) }
+            let second = try await put(3, .matches(first.version))
+            let again = try await put(3, .matches(first.version))
+            try expect(again.version, is: second.version, "the version of a swap told again")
+            try await expectError(.preconditionFailed, in: "a swap of another id") {
+                try await put(4, .matches(first.version))
+            }
+            try await scope.expectObject(second, with: bytes, after: "puts refused")
+        }
     }
 
     private static func afterFailure(_ scope: ConformanceScope) async throws {

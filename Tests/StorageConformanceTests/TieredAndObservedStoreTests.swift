@@ -36,6 +36,23 @@ import TieredStorage
     }
 }
 
+/// Watched by one who gets everything, and by one who reads nothing.
+@Suite(.subject { ObservedStore(MemoryStore()) }) struct ObservedStoreConformance {
+    @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws {
+        let store = try #require(try Subject.store() as? ObservedStore)
+        let stalled = try await store.watchOwn(WatchQuery(capacity: 1), overflow: .drop)
+        let reader = Task { [changes = try await store.watchOwn(WatchQuery(capacity: 1), overflow: .wait)] in
+            for try await _ in changes {}
+        }
+        try await check(one)
+        reader.cancel()
+        withExtendedLifetime(stalled) {}
+    }
+    @Test(arguments: ConformanceSuite.shutdownCases) func proves(shutdown one: ConformanceCase) async throws {
+        try await checkShutdown(one)
+    }
+}
+
 private func failing(_ moment: Faults.Moment) -> Faults {
     var faults = Faults()
     faults.failProbability = 0.5

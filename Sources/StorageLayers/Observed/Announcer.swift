@@ -1,0 +1,197 @@
+import Storage
+import Synchronization
+
+/// Tells watchers of the changes that are made through a layer, those of each key in their order.
+///
+/// A write during which no other write of its key was under way is told as it ended. Where writes overlap nobody knows
+/// which came last, so each tells what is there when it has ended, one after the other.
+final class Announcer: Sendable {
+    /// What a write did.
+    enum Outcome: Sendable {
+        case changed(StoreChange)
+        case nothing
+        /// It may have changed something, perhaps this.
+        case unknown(StoreChange?)
+
+        var change: StoreChange? {
+            switch self {
+            case .changed(let change): change
+            case .nothing: nil
+            case .unknown(let change): change
+            }
+        }
+    }
+
+    private struct Activity {
+        var writers = 0
+        var areOverlapping = false
+    }
+
+    private struct Lossless {
+        let query: WatchQuery
+        weak var buffer: ChangeBuffer?
+    }
+
+    private struct State {
+        var activities: [ObjectKey: Activity] = [:]
+        var lossless: [Lossless] = []
+        var isFinished = false
+    }
+
+    private let base: any Store
+    private let hub = ChangeHub()
+    private let state = Mutex(State())
+    private let turns = KeyLocks()
+
+    init(_ base: any Store) {
+        self.base = base
+    }
+
+    var isFinished: Bool { state.withLock { $0.isFinished } }
+
+    // MARK: Watchers
+
+    func subscribe(_ query: WatchQuery, _ overflow: ObservedStore.Overflow) -> Subscription {
+        guard overflow == .wait else { return .dropping(hub.watch(query)) }
+        let buffer = ChangeBuffer(capacity: query.capacity)
+        let isFinished = state.withLock { state in
+            state.lossless.removeAll { $0.buffer == nil }
+            state.lossless.append(Lossless(query: query, buffer: buffer))
+            return state.isFinished
+        }
+        if isFinished { buffer.finish() }
+        return .lossless(LosslessReader(buffer))
+    }
+
+    func finish() {
+        let buffers = state.withLock { state in
+            state.isFinished = true
+            defer { state.lossless = [] }
+            return state.lossless.compactMap(\.buffer)
+        }
+        buffers.forEach { $0.finish() }
+        hub.finish()
+    }
+
+    // MARK: Changes
+
+    /// Runs a write and tells of its change.
+    func announce<Value: Sendable>(
+        _ key: ObjectKey, _ afterWrite: (@Sendable (StoreChange) async -> Void)?,
+        _ write: () async throws(StorageError) -> (Value, Outcome)
+    ) async throws(StorageError) -> Value {
+        begin(key)
+        let (value, outcome): (Value, Outcome)
+        do throws(StorageError) {
+            (value, outcome) = try await write()
+        } catch {
+            // Refused, nothing has changed; otherwise who knows.
+            await end(key, [.transient, .fatal].contains(error.errorClass) ? .unknown(nil) : .nothing)
+            throw error
+        }
+        await end(key, outcome)
+        if let change = outcome.change, let afterWrite { await afterWrite(change) }
+        return value
+    }
+
+    private func begin(_ key: ObjectKey) {
+        state.withLock { state in
+            state.activities[key, default: Activity()].writers += 1
+            if let writers = state.activities[key]?.writers, writers > 1 {
+                state.activities[key]?.areOverlapping = true
+            }
+        }
+    }
+
+    private func end(_ key: ObjectKey, _ outcome: Outcome) async {
+        let isTold = state.withLock { state in
+            var isInOrder = state.activities[key]?.areOverlapping == false
+            if case .unknown = outcome { isInOrder = false }
+            if case .nothing = outcome { isInOrder = true }
+            guard isInOrder || !isWatched(state) else { return false }
+            // Told under the lock: no other write of the key begins before.
+            if case .changed(let change) = outcome { tell(change, state) }
+            leave(key, &state)
+            return true
+        }
+        if !isTold {
+            // What it runs does not throw.
+            try? await turns.withLock(key) { await tellWhatIsThere(key) }
+            state.withLock { leave(key, &$0) }
+        }
+        await waitForRoom(key)
+    }
+
+    private func leave(_ key: ObjectKey, _ state: inout State) {
+        state.activities[key]?.writers -= 1
+        if state.activities[key]?.writers == 0 { state.activities[key] = nil }
+    }
+
+    private func isWatched(_ state: borrowing State) -> Bool {
+        hub.isWatched || state.lossless.contains { $0.buffer != nil }
+    }
+
+    private func tellWhatIsThere(_ key: ObjectKey) async {
+        // Cancelled or not: who watches has to hear of it.
+        let change = await Task { await whatIsThere(key) }.value
+        state.withLock { tell(change, $0) }
+    }
+
+    private func whatIsThere(_ key: ObjectKey) async -> StoreChange {
+        do throws(StorageError) {
+            return .put(try await base.info(key))
+        } catch {
+            // Not to be known: the watchers must look for themselves.
+            return error.kind == .notFound ? .deleted(key) : .lagged(dropped: 1)
+        }
+    }
+
+    private func tell(_ change: StoreChange, _ state: borrowing State) {
+        hub.send(change)
+        for watcher in state.lossless where change.key.map(watcher.query.admits) ?? true {
+            watcher.buffer?.append(change)
+        }
+    }
+
+    private func waitForRoom(_ key: ObjectKey) async {
+        let buffers = state.withLock { state in
+            state.lossless.compactMap { $0.query.admits(key) ? $0.buffer : nil }
+        }
+        for buffer in buffers { await buffer.room() }
+    }
+}
+
+/// One watcher's side of its changes; letting go of it ends them.
+enum Subscription: Sendable {
+    case dropping(ChangeQueue)
+    case lossless(LosslessReader)
+
+    var changes: StoreChanges {
+        switch self {
+        case .dropping(let queue): queue.changes
+        case .lossless: StoreChanges { () async throws(StorageError) in try await self.next() }
+        }
+    }
+
+    func next() async throws(StorageError) -> StoreChange? {
+        switch self {
+        case .dropping(let queue):
+            let iterator = queue.changes.makeAsyncIterator()
+            return try await iterator.next()
+        case .lossless(let reader): return try await reader.buffer.next()
+        }
+    }
+}
+
+/// Frees those who wait to send when the watcher is gone: they hold the buffer themselves.
+final class LosslessReader: Sendable {
+    let buffer: ChangeBuffer
+
+    init(_ buffer: ChangeBuffer) {
+        self.buffer = buffer
+    }
+
+    deinit {
+        buffer.finish()
+    }
+}

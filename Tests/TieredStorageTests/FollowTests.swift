@@ -1,0 +1,82 @@
+import Storage
+import TestSupport
+import Testing
+import TieredStorage
+
+/// A tiered store beside other processes that write to the same cold tier, whose changes can be watched.
+@Suite struct FollowTests {
+    private let cold = MemoryStore()
+    private let hot = MemoryStore()
+
+    private func store() -> TieredStore {
+        var options = TieredStore.Options()
+        options.promotion = .eager
+        return TieredStore(hot: .init(hot), cold: cold, options: options)
+    }
+
+    private func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
+        for _ in 0..<1000 {
+            if try await condition() { return true }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return false
+    }
+
+    @Test func whatOthersWriteIsSeen() async throws {
+        let store = store()
+        try await store.put("k", ObjectBody("0"))
+        let following = Task { try await store.follow() }
+        for number in 1...20 {
+            let content = "\(number)"
+            try await cold.put("k", ObjectBody(content))
+            #expect(try await eventually { try await store.text("k").text == content })
+            #expect(try await eventually { try await store.text("k") == (content, .hot) })
+        }
+        try await cold.delete("k")
+        #expect(try await eventually { (try? await store.get("k")) == nil })
+        following.cancel()
+        await #expect { try await following.value } throws: { ($0 as? StorageError)?.kind == .cancelled }
+    }
+
+    @Test func ownWritesStayInHot() async throws {
+        let store = store()
+        let following = Task { try await store.follow() }
+        _ = try await eventually { try await store.write("k", ObjectBody("x")).tiers == [.hot, .cold] }
+        for number in 0..<50 {
+            try await store.put(try ObjectKey(validating: "\(number)"), ObjectBody("x"))
+        }
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(try await store.text("49") == ("x", .hot))
+        #expect(store.residence(of: "49").tiers == [.hot])
+        await store.shutdown()
+        try await following.value
+    }
+
+    @Test func startDoesItInTheBackground() async throws {
+        let other = store()
+        try await other.put("k", ObjectBody("0"))
+        let store = store()
+        store.start(maintainEvery: .milliseconds(10))
+        #expect(try await eventually { store.statistics(of: .hot)?.items == 1 })
+        #expect(try await eventually { try await store.text("k") == ("0", .hot) })
+        try await cold.put("k", ObjectBody("1"))
+        #expect(try await eventually { try await store.text("k").text == "1" })
+        await store.shutdown()
+        await #expect(throws: StorageError.self) { try await store.put("k", ObjectBody("x")) }
+    }
+
+    @Test func whoIsToldOfAVersionReadsNoOlderOne() async throws {
+        let store = store()
+        try await store.put("k", ObjectBody("0"))
+        let watch = try #require(store.watcher)
+        let changes = try await watch(WatchQuery())
+        let iterator = changes.makeAsyncIterator()
+        for number in 1...20 {
+            let found = try await store.text("k")
+            #expect(found.text == "\(number - 1)" && found.tier == (number == 1 ? .hot : .cold))
+            #expect(try await store.text("k").tier == .hot)
+            let info = try await cold.put("k", ObjectBody("\(number)"))
+            #expect(try await iterator.next() == .put(info))
+        }
+    }
+}

@@ -5,7 +5,7 @@ import S3Storage
 import Storage
 import Synchronization
 
-extension StoreBench {
+extension Work {
     /// Credentials come from the environment; a payload is signed where it is small.
     func s3Work() async throws -> @Sendable (Int) async throws -> Void {
         var configuration = S3Configuration(bucket: bucket)

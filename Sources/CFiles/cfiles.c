@@ -64,7 +64,8 @@ int cfiles_open_beneath(int folder, const char *path, int flags, mode_t mode) {
 }
 
 int cfiles_open_cached(int folder, const char *path) {
-    return open2(folder, path, O_RDONLY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_CACHED);
+    // What is no file, a pipe for one, must not be waited for either.
+    return open2(folder, path, O_RDONLY | O_NONBLOCK, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_CACHED);
 }
 
 ssize_t cfiles_read_cached(int file, void *buffer, size_t count, off_t offset) {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Storage
 
 /// One page of a listing: walks the folders in the order of keys, from where the page starts.
@@ -102,8 +103,8 @@ struct FileListing {
         let stored: StoredFile?
         do throws(StorageError) {
             stored = try StoredFile.open(path, key, in: root.objects)
-        } catch  where error.systemCode == nil && error.kind == .internal {
-            // Damaged: there is no info to list, and one bad file must not hide all others.
+        } catch  where error.kind == .internal && (error.systemCode == nil || error.systemCode == ELOOP) {
+            // Damaged, or a link: there is no info to list, and one bad file must not hide all others.
             return nil
         }
         stored?.file.close()

@@ -5,6 +5,7 @@ public import JetStreamStorage
 public import Logging
 public import NATS
 public import S3Storage
+public import SQLiteStorage
 public import Storage
 import StorageLayers
 import Yams
@@ -17,6 +18,8 @@ public indirect enum StoreConfiguration: Sendable {
     case jetStream(BucketConfiguration)
     /// Files in a folder.
     case file(FileStoreConfiguration)
+    /// One SQLite file.
+    case sqlite(SQLiteStoreConfiguration)
     /// A bucket of S3, or of a server that speaks it.
     case s3(S3Configuration)
     /// A bucket of Google Cloud Storage.
@@ -55,6 +58,8 @@ public indirect enum StoreConfiguration: Sendable {
             return try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
         case .file(let configuration):
             return try await FileStore.open(configuration)
+        case .sqlite(let configuration):
+            return try await SQLiteStore.open(configuration)
         case .s3(let bucket):
             return try await S3Store.open(bucket, environment: environment, logger: logger)
         case .gcs(let bucket):

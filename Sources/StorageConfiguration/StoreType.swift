@@ -2,6 +2,7 @@ import FileStorage
 import GCSStorage
 import JetStreamStorage
 import S3Storage
+import SQLiteStorage
 import Storage
 
 /// A kind of store, as `type` names it: the keys that it takes, and what they make.
@@ -18,6 +19,7 @@ struct StoreType: Sendable {
         StoreType("memory", memory, MemoryStore.Limits()) { limits, _ in .memory(limits) },
         StoreType("jetstream", jetStream, BucketConfiguration(name: "")) { bucket, _ in .jetStream(bucket) },
         StoreType("file", file, FileStoreConfiguration(path: "")) { files, _ in .file(files) },
+        StoreType("sqlite", sqlite, SQLiteStoreConfiguration(path: "")) { file, _ in .sqlite(file) },
         StoreType("s3", S3Keys.section, S3Keys()) { keys, node in .s3(try keys.configuration(node)) },
         StoreType("gcs", GCSKeys.section, GCSKeys()) { keys, node in .gcs(try keys.configuration(node)) },
     ]
@@ -87,6 +89,22 @@ struct StoreType: Sendable {
             .integer("threads", \.threads, in: 1...256, "How many threads wait for the disk at once."),
             .duration("temporary_grace", \.temporaryGrace, "How long a temporary file that nobody holds stays."),
             .duration("sweep_interval", \.sweepInterval, "How often temporary files and expired objects are removed."),
+        ])
+
+    private static let sqlite = Section<SQLiteStoreConfiguration>(
+        "One SQLite file, for small objects by the million.",
+        [
+            .text("path", \.path, "The file, made where it is missing.").required,
+            .choice(
+                "durability", \.durability, [("always", .always), ("none", .none)],
+                "Whether each put is synced to the disk before it is acknowledged, or by the system."),
+            .boolean("verify", \.verify, "Whether a whole object is checked against its digest as it is read."),
+            .integer("readers", \.readers, in: 1...64, "How many reads happen at once."),
+            .duration("busy_timeout", \.busyTimeout, "How long a change waits for those of other processes."),
+            .duration("upload_grace", \.uploadGrace, "How long the bytes of an upload stay that goes on no further."),
+            .duration("reader_grace", \.readerGrace, "How long the bytes of a replaced object stay for its readers."),
+            .duration(
+                "sweep_interval", \.sweepInterval, "How often what expired, and bytes of no object, are removed."),
         ])
 
     private static let placement = Section<BucketConfiguration>(

@@ -5,13 +5,13 @@ import StorageConformance
 import Testing
 
 @Suite struct FileStoreConformance {
-    @Test(arguments: FileStoreConfiguration.Durability.allCases)
+    @Test(arguments: [FileStoreConfiguration.Durability.always, .batched])
     func proves(_ durability: FileStoreConfiguration.Durability) async throws {
         let folder = Folder()
         try await prove(folder) { try await folder.store(durability) }
     }
 
-    /// With names as a file system needs them that folds letter case.
+    /// With nothing synced, and with names as a file system needs them that folds letter case.
     @Test func provesWithPortableNames() async throws {
         let folder = try Folder(isPortable: true)
         try await prove(folder) { try await folder.store(.none) }

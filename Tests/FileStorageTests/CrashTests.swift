@@ -1,6 +1,7 @@
 import FileStorage
 import Foundation
 import Storage
+import Synchronization
 import TestSupport
 import Testing
 
@@ -15,10 +16,11 @@ struct Change: Sendable, CustomTestStringConvertible {
     static let key: ObjectKey = "folder/deep/object"
     static let old = [UInt8](repeating: UInt8(ascii: "o"), count: 10_000)
     /// More than one chunk: as a stream is written.
-    static let large = 3_000_000
+    static let large = 1_200_000
     static let small = 5000
 
     let size: Int
+    private var new: [UInt8] { [UInt8](repeating: UInt8(ascii: "n"), count: size) }
     var testDescription: String { "\(name), \(durability)" }
 
     private init(
@@ -29,16 +31,16 @@ struct Change: Sendable, CustomTestStringConvertible {
         self.name = name
         self.isOverwrite = isOverwrite
         self.durability = durability
-        arguments = [durability.rawValue, verb, Self.key.rawValue, String(size)]
+        arguments = ["file", durability.rawValue, verb, Self.key.rawValue, String(size)]
     }
 
     static let put = Change("put", "put", large, false)
-    static let overwrite = Change("overwrite", "put", large, true)
+    static let overwrite = Change("overwrite", "overwrite", large, true)
     static let all = [
-        put, overwrite, Change("small put", "put", small, false), Change("small overwrite", "put", small, true),
+        put, overwrite, Change("small put", "put", small, false), Change("small overwrite", "overwrite", small, true),
         Change("create", "create", small, false), Change("delete", "delete", small, true),
-        Change("retitle", "retitle", small, true), Change("overwrite", "put", small, true, .batched),
-        Change("overwrite", "put", small, true, .none),
+        Change("retitle", "retitle", small, true), Change("overwrite", "overwrite", small, true, .batched),
+        Change("overwrite", "overwrite", small, true, .none),
     ]
 
     /// A folder as the change finds it.
@@ -61,7 +63,7 @@ struct Change: Sendable, CustomTestStringConvertible {
         #expect(page.keys == (info == nil ? [] : [Self.key]))
         if let info {
             let bytes = try await store.bytes(Self.key)
-            #expect(bytes.count == info.size && (bytes == Self.old || bytes.allSatisfy { $0 == UInt8(ascii: "n") }))
+            #expect(bytes.count == info.size && (bytes == Self.old || bytes == new))
         } else {
             await #expect(throws: StorageError.self) { try await store.info(Self.key) }
         }
@@ -73,7 +75,7 @@ struct Change: Sendable, CustomTestStringConvertible {
 
     /// Whether what was found is what a complete change leaves.
     func isComplete(_ found: ObjectInfo?) -> Bool {
-        switch arguments[1] {
+        switch arguments[2] {
         case "delete": found == nil
         case "retitle": found?.size == Self.old.count && found?.attributes.contentType == "text/new"
         default: found?.size == size
@@ -90,30 +92,29 @@ struct Change: Sendable, CustomTestStringConvertible {
 @Suite struct CrashTests {
     @Test(arguments: Change.all)
     func killedAtEveryCall(_ change: Change) async throws {
-        let calls = try await calls(of: change)
-        var untouched = 0
-        for call in calls {
+        let untouched = Mutex(0)
+        try await forEach(try await calls(of: change)) { call in
             let folder = try await change.folder()
-            let arguments = [folder.path] + change.arguments
-            let result = try await WriterProgram.run(arguments, injecting: "signal=KILL", at: call, in: folder)
+            let result = try await StoreWriter.run(
+                change.arguments, in: folder.url, injecting: "signal=KILL", at: call)
             #expect(result?.signal == SIGKILL && result?.output == "begin\n", "\(call): \(String(describing: result))")
             let found = try await change.found(in: folder)
             #expect(
                 change.isComplete(found) || change.isUntouched(found),
                 "killed at \(call.line): \(String(describing: found))")
-            if change.isUntouched(found) { untouched += 1 }
+            if change.isUntouched(found) { untouched.withLock { $0 += 1 } }
         }
         // Before the first call nothing can have changed; behind the one that makes the change visible it is.
-        #expect(untouched > 0)
+        #expect(untouched.withLock { $0 } > 0)
     }
 
     @Test(arguments: [Change.put, .overwrite], ["ENOSPC", "EIO"])
     func failedAtEveryCall(_ change: Change, _ error: String) async throws {
-        var failures = 0
-        for call in try await calls(of: change) {
+        let failures = Mutex(0)
+        try await forEach(try await calls(of: change)) { call in
             let folder = try await change.folder()
-            let arguments = [folder.path] + change.arguments
-            let result = try await WriterProgram.run(arguments, injecting: "error=\(error)", at: call, in: folder)
+            let result = try await StoreWriter.run(
+                change.arguments, in: folder.url, injecting: "error=\(error)", at: call)
             let outcome = try #require(result, "\(call) was not met").outcome
             let found = try await change.found(in: folder)
             if outcome == "done" {
@@ -121,12 +122,12 @@ struct Change: Sendable, CustomTestStringConvertible {
             } else if outcome.contains("may not survive a power failure") {
                 #expect(outcome.hasPrefix("failed unavailable") && change.isComplete(found), "\(error) at \(call.line)")
             } else {
-                failures += 1
+                failures.withLock { $0 += 1 }
                 #expect(
                     outcome.hasPrefix("failed ") && change.isUntouched(found), "\(error) at \(call.line): \(outcome)")
             }
         }
-        #expect(failures > 3)
+        #expect(failures.withLock { $0 } > 3)
     }
 
     /// Which error each failing call becomes.
@@ -146,8 +147,8 @@ struct Change: Sendable, CustomTestStringConvertible {
     func errorsAreToldApart(_ call: String, _ error: String, _ kind: String, _ advice: String) async throws {
         let first = try #require(try await calls(of: .overwrite).first { $0.name == call })
         let folder = try await Change.overwrite.folder()
-        let arguments = [folder.path] + Change.overwrite.arguments
-        let result = try await WriterProgram.run(arguments, injecting: "error=\(error)", at: first, in: folder)
+        let result = try await StoreWriter.run(
+            Change.overwrite.arguments, in: folder.url, injecting: "error=\(error)", at: first)
         let outcome = try #require(result).outcome
         #expect(outcome.hasPrefix("failed \(kind) put “\(Change.key)”: ") && outcome.contains(advice), "\(outcome)")
         #expect(folder.temporaryFiles == [])
@@ -158,7 +159,7 @@ struct Change: Sendable, CustomTestStringConvertible {
     /// Without descriptors a put fails and leaves what was there; with them again it succeeds.
     @Test func noDescriptorsLeft() async throws {
         let folder = try await Change.overwrite.folder()
-        let result = try await WriterProgram.run([folder.path, "always", "exhausted", Change.key.rawValue, "100"])
+        let result = try await StoreWriter.run(["file", folder.path, "always", "exhausted", Change.key.rawValue, "100"])
         #expect(result.output.contains("failed unavailable transient") && result.outcome == "done", "\(result)")
     }
 
@@ -166,7 +167,8 @@ struct Change: Sendable, CustomTestStringConvertible {
     @Test func filesTooLargeForTheProcess() async throws {
         let folder = try await Change.overwrite.folder()
         let limit = ["sh", "-c", #"trap "" XFSZ; ulimit -f 1000; exec "$@""#, "sh"]
-        let result = try await WriterProgram.run([folder.path] + Change.overwrite.arguments, tracer: limit)
+        let result = try await StoreWriter.run(
+            StoreWriter.located(Change.overwrite.arguments, in: folder.url), tracer: limit)
         #expect(result.outcome.hasPrefix("failed too_large invalid"), "\(result)")
         #expect(folder.temporaryFiles == [])
         let found = try await Change.overwrite.found(in: folder)
@@ -174,9 +176,9 @@ struct Change: Sendable, CustomTestStringConvertible {
     }
 
     private func calls(of change: Change) async throws -> [TracedCall] {
+        // Kept until the change has run in it.
         let folder = try await change.folder()
-        let calls = try await WriterProgram.trace([folder.path] + change.arguments, in: folder)
-        #expect(change.isComplete(try await change.found(in: folder)))
+        let calls = try await StoreWriter.trace(change.arguments) { folder.url }
         #expect(calls.count > 3, "\(calls)")
         return calls
     }

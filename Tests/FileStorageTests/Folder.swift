@@ -6,6 +6,8 @@ import Storage
 final class Folder: Sendable {
     let path = FileManager.default.temporaryDirectory.appending(path: "files-\(UUID().uuidString)").path
 
+    var url: URL { URL(filePath: path) }
+
     init() {}
 
     /// One whose names are settled to be portable.

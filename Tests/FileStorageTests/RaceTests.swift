@@ -1,6 +1,7 @@
 import FileStorage
 import Foundation
 import Storage
+import TestSupport
 import Testing
 
 /// Two processes that share a store; for as long as `FILE_RACE_SECONDS` says.
@@ -9,8 +10,8 @@ import Testing
     func twoProcessesShareAStore(_ durability: FileStoreConfiguration.Durability) async throws {
         let seconds = ProcessInfo.processInfo.environment["FILE_RACE_SECONDS"] ?? "3"
         let folder = Folder()
-        async let one = WriterProgram.run([folder.path, durability.rawValue, "race", seconds, "one"])
-        async let other = WriterProgram.run([folder.path, durability.rawValue, "race", seconds, "other"])
+        async let one = StoreWriter.run(["file", folder.path, durability.rawValue, "race", seconds])
+        async let other = StoreWriter.run(["file", folder.path, durability.rawValue, "race", seconds])
         var increments = 0
         for result in [try await one, try await other] {
             let lines = result.output.split(separator: "\n")
@@ -35,10 +36,10 @@ import Testing
     /// A process that is killed in the middle of everything takes its locks with it.
     @Test func locksEndWithTheirHolder() async throws {
         let folder = Folder()
-        let store = try await folder.store()
+        let store = try await folder.store(.none)
         for _ in 0..<5 {
-            let result = try await WriterProgram.run(
-                [folder.path, "none", "race", "60", "killed"], tracer: ["timeout", "-s", "KILL", "0.3"])
+            let result = try await StoreWriter.run(
+                ["file", folder.path, "none", "race", "60"], tracer: ["timeout", "-s", "KILL", "0.3"])
             #expect(!result.output.contains("increments"))
             for index in 0..<100 {
                 try await store.put(ObjectKey(validating: "keys/\(index / 10)/\(index % 10)"), ObjectBody("x"))

@@ -137,7 +137,8 @@ import Testing
 
     /// A body that is read while its object goes or changes is still the whole old one.
     @Test func aReaderKeepsItsVersion() async throws {
-        let store = try await Folder().store(.none)
+        let folder = Folder()
+        let store = try await folder.store(.none)
         let (old, new) = (bytes(3_000_000), [UInt8](repeating: 1, count: 3_000_000))
         try await store.put("a", ObjectBody(old))
         let (first, second) = (try await store.get("a"), try await store.get("a"))
@@ -145,6 +146,7 @@ import Testing
         #expect(try await first.body.collect(upTo: 3_000_000) == old)
         try await store.delete("a")
         #expect(try await second.body.collect(upTo: 3_000_000) == old)
+        #expect(folder.objects == [])
     }
 
     @Test func aFolderThatCannotBeMadeIsTold() async throws {

@@ -91,11 +91,14 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream", "file", "s3", "gcs", "cached", "throttled", "encrypted", "faulty"])
+    @Test(arguments: [
+        "memory", "jetstream", "file", "sqlite", "s3", "gcs", "cached", "throttled", "encrypted", "faulty",
+    ])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
         var environment = [
             "STORAGE_KEY": String(repeating: "5e", count: 32), "FILE_STORE_PATH": server.folder.path + "/objects",
+            "SQLITE_STORE_PATH": server.folder.path + "/store.db",
         ]
         var bucket: ServerProcess?
         if name == "s3" {

@@ -6,6 +6,7 @@ import Logging
 import HTTP
 import NATS
 import S3Storage
+import SQLiteStorage
 import Storage
 import StorageConfiguration
 import StorageService
@@ -61,6 +62,19 @@ import Testing
         #expect(file.temporaryGrace == .seconds(300) && file.sweepInterval == .seconds(3600))
         guard case .file(let plain) = configuration.instances[1].store else { return #expect(Bool(false)) }
         #expect(plain == FileStoreConfiguration(path: "x") && plain.durability == .always && plain.verify)
+    }
+
+    @Test func aSQLiteStoreFromItsKeys() throws {
+        let configuration = try parse(
+            """
+            instances:
+              - store: {type: sqlite, path: /data/store.db, durability: none, verify: false, readers: 2,
+                        busy_timeout: 1s, upload_grace: 1h, reader_grace: 2m, sweep_interval: 1d}
+            """)
+        guard case .sqlite(let sqlite) = configuration.instances[0].store else { return #expect(Bool(false)) }
+        #expect(sqlite.path == "/data/store.db" && sqlite.durability == .none && !sqlite.verify && sqlite.readers == 2)
+        #expect(sqlite.busyTimeout == .seconds(1) && sqlite.uploadGrace == .seconds(3600))
+        #expect(sqlite.readerGrace == .seconds(120) && sqlite.sweepInterval == .seconds(86_400))
     }
 
     @Test func s3FromItsKeys() throws {
@@ -147,6 +161,8 @@ import Testing
         ("instances: [{store: {type: file}}]", "instances[0].store: has no path"),
         ("instances: [{store: {type: file, path: x, durability: some}}]", "instances[0].store.durability"),
         ("instances: [{store: {type: file, path: x, threads: 0}}]", "instances[0].store.threads"),
+        ("instances: [{store: {type: sqlite}}]", "instances[0].store: has no path"),
+        ("instances: [{store: {type: sqlite, path: x, durability: batched}}]", "instances[0].store.durability"),
         ("instances: [{store: {type: s3}}]", "instances[0].store: has no bucket"),
         ("instances: [{store: {type: s3, bucket: b}}]", "instances[0].store: “b” is no bucket's name"),
         ("instances: [{store: {type: s3, bucket: bbb, part_size: 1MiB}}]", "instances[0].store.part_size"),

@@ -1,22 +1,23 @@
-import Foundation
-import Testing
+package import Foundation
+import Synchronization
 
 /// The program that changes a store from a process of its own, under a tracer if need be.
-enum WriterProgram {
-    struct Result: Sendable {
-        let output: String
+package enum StoreWriter {
+    package struct Result: Sendable {
+        package let output: String
         /// The signal that ended it, if any.
-        let signal: Int32?
-        let complaints: String
+        package let signal: Int32?
+        package let complaints: String
 
         /// What it said of its change: `done`, `failed …`, or nothing.
-        var outcome: String { output.split(separator: "\n").last { $0 != "begin" }.map(String.init) ?? "" }
+        package var outcome: String { output.split(separator: "\n").last { $0 != "begin" }.map(String.init) ?? "" }
     }
 
     // Beside the test runner, where the package's build puts every program.
-    static var path: String { Bundle.main.bundleURL.appendingPathComponent("file-store-writer").path }
+    private static var path: String { Bundle.main.bundleURL.appendingPathComponent("store-writer").path }
 
-    static func run(_ arguments: [String], tracer: [String] = []) async throws -> Result {
+    /// Runs it to its end.
+    package static func run(_ arguments: [String], tracer: [String] = []) async throws -> Result {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["SWIFT_BACKTRACE=enable=no"] + tracer + [path] + arguments
@@ -40,14 +41,15 @@ enum WriterProgram {
 }
 
 /// A system call of a traced change that touches the store's folder.
-struct TracedCall: Sendable, CustomStringConvertible {
-    let name: String
+package struct TracedCall: Sendable, CustomStringConvertible {
+    package let name: String
     /// Which one of this name it is in its thread, from 1: how the tracer's injections count.
-    let number: Int
+    package let number: Int
+    /// As the tracer wrote it.
+    package let line: String
     let thread: String
-    let line: String
 
-    var description: String { "\(name) \(number)" }
+    package var description: String { "\(name) \(number)" }
 
     /// The calls between the writer's two marks, in order.
     ///
@@ -68,40 +70,64 @@ struct TracedCall: Sendable, CustomStringConvertible {
             if line.contains("\"begin\\n\"") { isInside = true }
             if line.contains("\"done\\n\"") { isInside = false }
             guard isInside, line.contains(folder) else { continue }
-            calls.append(TracedCall(name: name, number: number, thread: thread, line: String(line)))
+            calls.append(TracedCall(name: name, number: number, line: String(line), thread: thread))
         }
         let thread = calls.first { $0.name != "close" }?.thread
         calls.removeAll { $0.name == "close" && $0.thread != thread }
         // A fault meets the call of that number in whichever thread: there must be one such thread.
         for call in calls {
             let others = counts[call.name]?.filter { $0.key != call.thread && $0.value >= call.number } ?? [:]
-            try #require(others.isEmpty, "another thread makes \(call) too")
+            if !others.isEmpty { throw TestFailure("another thread makes \(call) too") }
         }
         return calls
     }
 }
 
-extension WriterProgram {
-    /// The calls that a change makes, by running it once.
-    static func trace(_ arguments: [String], in folder: Folder) async throws -> [TracedCall] {
+extension StoreWriter {
+    private static let known = Mutex<[[String]: [TracedCall]]>([:])
+
+    /// The calls that a change makes, by running it once, on what `prepare` makes anew; remembered for the next time.
+    package static func trace(_ change: [String], prepare: () async throws -> URL) async throws -> [TracedCall] {
+        if let calls = known.withLock({ $0[change] }) { return calls }
+        let folder = try await prepare()
         let file = folder.path + "-trace"
         defer { try? FileManager.default.removeItem(atPath: file) }
-        let result = try await run(
-            arguments, tracer: ["strace", "-f", "-y", "-qq", "-o", file, "-e", "trace=%file,%desc"])
-        #expect(result.outcome == "done", "\(result)")
-        return try TracedCall.parse(try String(contentsOfFile: file, encoding: .utf8), touching: folder.path)
+        let tracer = ["strace", "-f", "-y", "-qq", "-o", file, "-e", "trace=%file,%desc"]
+        let result = try await run(located(change, in: folder), tracer: tracer)
+        guard result.outcome == "done" else { throw TestFailure("the traced change failed: \(result)") }
+        let calls = try TracedCall.parse(try String(contentsOfFile: file, encoding: .utf8), touching: folder.path)
+        known.withLock { $0[change] = calls }
+        return calls
     }
 
-    /// Runs a change with something happening to one of its calls; nil where the tracer did not meet the call.
-    static func run(
-        _ arguments: [String], injecting fault: String, at call: TracedCall, in folder: Folder
+    /// Runs a change with a fault at one of its calls; nil where the tracer did not meet the call.
+    package static func run(
+        _ change: [String], in folder: URL, injecting fault: String, at call: TracedCall
     ) async throws -> Result? {
         let file = folder.path + "-trace"
         defer { try? FileManager.default.removeItem(atPath: file) }
         let injection = "inject=\(call.name):\(fault):when=\(call.number)"
         let tracer = ["strace", "-f", "-qq", "-o", file, "-e", "trace=\(call.name)", "-e", injection]
-        let result = try await run(arguments, tracer: tracer)
+        let result = try await run(located(change, in: folder), tracer: tracer)
         let trace = try String(contentsOfFile: file, encoding: .utf8)
         return result.signal == SIGKILL || trace.contains("(INJECTED)") ? result : nil
+    }
+
+    /// A change names its kind of store first; its folder goes second.
+    package static func located(_ change: [String], in folder: URL) -> [String] {
+        [change[0], folder.path] + change.dropFirst()
+    }
+}
+
+/// Runs `body` for each element, a few at a time.
+package func forEach<Element: Sendable>(
+    _ elements: [Element], atOnce: Int = 3, _ body: @escaping @Sendable (Element) async throws -> Void
+) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for (index, element) in elements.enumerated() {
+            if index >= atOnce { try await group.next() }
+            group.addTask { try await body(element) }
+        }
+        try await group.waitForAll()
     }
 }

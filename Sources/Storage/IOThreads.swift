@@ -1,20 +1,19 @@
 import DequeModule
 import Dispatch
 import Glibc
-import Storage
 import Synchronization
 
 /// A few threads for calls that block, so that none of them ever runs on Swift's own.
 ///
 /// At most `capacity` jobs wait for a thread; one more is refused. Whoever waits is a suspended task. The threads start
 /// as they are needed, and end, after what still waits, when this is let go.
-final class IOThreads: Sendable {
+package final class IOThreads: Sendable {
     private let jobs: Jobs
 
     /// - Throws: `unavailable` where not even one thread can be started.
-    init(count: Int, capacity: Int = 16_384) throws(StorageError) {
+    package init(count: Int, capacity: Int = 16_384) throws(StorageError) {
         jobs = Jobs(threads: count, capacity: capacity)
-        guard jobs.startFirst() else { throw .system("starting a thread", EAGAIN) }
+        guard jobs.startFirst() else { throw StorageError(.unavailable, "no thread can be started; try again") }
     }
 
     deinit {
@@ -24,7 +23,7 @@ final class IOThreads: Sendable {
     /// Runs `job` on one of the threads, to its end, even if the task is cancelled meanwhile.
     ///
     /// - Throws: what it throws; `unavailable` where too many wait.
-    func run<Value: Sendable>(
+    package func run<Value: Sendable>(
         _ job: @escaping @Sendable () throws(StorageError) -> Value
     ) async throws(StorageError) -> Value {
         let result = await withUnsafeContinuation {
@@ -40,6 +39,11 @@ final class IOThreads: Sendable {
             }
         }
         return try result.get()
+    }
+
+    /// Starts `job` on one of the threads, however many wait: for jobs that their caller counts.
+    package func start(_ job: @escaping @Sendable () -> Void) {
+        jobs.add(job, isCounted: false)
     }
 }
 
@@ -65,9 +69,10 @@ private final class Jobs: Sendable {
     }
 
     /// Whether there was room for it.
-    func add(_ job: @escaping Job) -> Bool {
+    @discardableResult
+    func add(_ job: @escaping Job, isCounted: Bool = true) -> Bool {
         let (isTaken, needsThread) = state.withLock { state -> (Bool, Bool) in
-            guard state.waiting.count < capacity else { return (false, false) }
+            guard !isCounted || state.waiting.count < capacity else { return (false, false) }
             state.waiting.append(job)
             let needsThread = state.waiting.count > state.idle && state.threads < threads
             if needsThread { state.threads += 1 }

@@ -1,13 +1,10 @@
-import FileStorage
 import Foundation
 import Storage
 
 /// Eight tasks that write, overwrite, delete and read a hundred keys, and count in a few others by compare-and-swap.
 struct Race: Sendable {
-    let store: FileStore
+    let store: any Store
     let seconds: Double
-    /// Tells this process from the others that do the same.
-    let name: String
 
     /// Prints how many increments were made, and a line for each mistake.
     func run() async throws {

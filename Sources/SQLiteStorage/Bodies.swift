@@ -1,0 +1,92 @@
+import FoundationEssentials
+import GRDB
+import Storage
+
+/// Bodies too large for a row: written chunk by chunk while nothing refers to them, removed the same way.
+struct Bodies: Sendable {
+    static let lost = StorageError(
+        .unavailable, "the upload stood still for too long and its bytes were cleaned up; put the object again")
+    /// How many chunks one transaction removes, so that others come in between.
+    private static let removedAtOnce = 64
+
+    let connections: Connections
+    let grace: Duration
+    let now: @Sendable () -> Date
+
+    private var deadline: Int64 { Timestamp.microseconds(now().addingTimeInterval(grace.seconds)) }
+
+    /// The number of a new body, which is swept unless it goes on.
+    func begin() async throws(StorageError) -> Int64 {
+        let deadline = deadline
+        return try await connections.write { database in
+            try database.cachedStatement(sql: "INSERT INTO loose (until) VALUES (?)").execute(arguments: [deadline])
+            return database.lastInsertedRowID
+        }
+    }
+
+    /// Writes chunks from place `first` on.
+    func append(_ chunks: [[UInt8]], to body: Int64, at first: Int) async throws(StorageError) {
+        guard Int64(first + chunks.count) < Schema.chunksOfBody else {
+            throw StorageError(.tooLarge, "an object has at most \(Int(Schema.chunksOfBody) * Schema.chunk) bytes")
+        }
+        let deadline = deadline
+        try await connections.write { database in
+            try database.cachedStatement(sql: "UPDATE loose SET until = ? WHERE body = ? AND until >= 0")
+                .execute(arguments: [deadline, body])
+            guard database.changesCount == 1 else { throw Self.lost }
+            let insert = try database.cachedStatement(sql: "INSERT INTO chunks (id, bytes) VALUES (?, ?)")
+            for (index, chunk) in chunks.enumerated() {
+                try insert.execute(arguments: [Self.id(of: first + index, in: body), Data(chunk)])
+            }
+        }
+    }
+
+    /// The bytes of one chunk.
+    ///
+    /// - Throws: `unavailable` where the object was replaced or deleted so long ago that they are gone.
+    func chunk(_ place: Int, of body: Int64) async throws(StorageError) -> [UInt8] {
+        let bytes = try await connections.read { database -> [UInt8]? in
+            try database.first("SELECT bytes FROM chunks WHERE id = ?", [Self.id(of: place, in: body)]) { row in
+                try row.withUnsafeData(atIndex: 0) { $0.map { Array($0) } ?? [] }
+            }
+        }
+        guard let bytes else {
+            throw StorageError(.unavailable, "the object was replaced or deleted while it was read; get it again")
+        }
+        return bytes
+    }
+
+    /// Removes a body that nothing refers to, a few chunks at a time.
+    func remove(_ body: Int64) async throws(StorageError) {
+        // Its upload, should it still be under way, is told so.
+        try await connections.write { database in
+            try database.cachedStatement(sql: "UPDATE loose SET until = -1 WHERE body = ?").execute(arguments: [body])
+        }
+        while try await removeSome(body) {}
+    }
+
+    /// Whether there may be more.
+    private func removeSome(_ body: Int64) async throws(StorageError) -> Bool {
+        try await connections.write { database in
+            let (start, end) = (Self.id(of: 0, in: body), Self.id(of: 0, in: body + 1))
+            try database.cachedStatement(
+                sql: "DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id >= ? AND id < ? LIMIT ?)"
+            ).execute(arguments: [start, end, Self.removedAtOnce])
+            if database.changesCount == Self.removedAtOnce { return true }
+            try database.cachedStatement(sql: "DELETE FROM loose WHERE body = ?").execute(arguments: [body])
+            return false
+        }
+    }
+
+    /// Removes the bodies whose time is over; how many.
+    func sweep() async throws(StorageError) -> Int {
+        let time = Timestamp.microseconds(now())
+        let found = try await connections.read { database in
+            try Int64.fetchAll(database, sql: "SELECT body FROM loose WHERE until < ?", arguments: [time])
+        }
+        for body in found { try await remove(body) }
+        return found.count
+    }
+
+    private static func id(of place: Int, in body: Int64) -> Int64 { body * Schema.chunksOfBody + Int64(place) }
+}

@@ -1,0 +1,158 @@
+import Foundation
+import GRDB
+import SQLiteStorage
+import Storage
+import TestSupport
+import Testing
+
+@Suite struct SQLiteStoreTests {
+    private let large = bytes(1_500_001)
+
+    @Test func everythingIsThereAfterReopening() async throws {
+        let folder = DatabaseFolder()
+        let attributes = ObjectAttributes(
+            contentType: "text/\u{0}\"", contentEncoding: "gzip", metadata: ["a": ["1", ""], "é\n": ["\u{1F600}"]])
+        var store = try await folder.store()
+        let small = try await store.put("a", ObjectBody("small"), options: PutOptions(attributes: attributes))
+        let big = try await store.put("b", ObjectBody(large), options: PutOptions(timeToLive: .seconds(1000)))
+        let empty = try await store.put("c", ObjectBody([]))
+        await store.shutdown()
+        store = try await folder.store()
+        let page = try await store.list(ListQuery(details: true))
+        #expect(page.objects == [small, big, empty])
+        #expect(try await store.info("a") == small)
+        #expect(try await store.bytes("b") == large)
+        #expect(try await store.bytes("c") == [])
+        let options = PutOptions(precondition: .matches(small.version))
+        _ = try await store.put("a", ObjectBody("next"), options: options)
+        await #expect { try await store.put("a", ObjectBody("late"), options: options) } throws: {
+            ($0 as? StorageError)?.kind == .preconditionFailed
+        }
+        await store.shutdown()
+    }
+
+    /// In one process many writers share a transaction: each still gets its own outcome.
+    @Test func writersThatWaitTogether() async throws {
+        let folder = DatabaseFolder()
+        let store = try await folder.store(.none)
+        let created = try await withThrowingTaskGroup(of: Int.self) { group in
+            for index in 0..<400 {
+                group.addTask {
+                    let key = try ObjectKey(validating: "k/\(index % 100)")
+                    do throws(StorageError) {
+                        _ = try await store.put(key, ObjectBody("\(index)"), options: PutOptions(precondition: .absent))
+                        return 1
+                    } catch {
+                        guard error.kind == .preconditionFailed, error.currentVersion != nil else { throw error }
+                        return 0
+                    }
+                }
+            }
+            return try await group.reduce(0, +)
+        }
+        #expect(created == 100)
+        #expect(try await store.list(ListQuery(prefix: "k/")).keys.count == 100)
+    }
+
+    @Test func abandonedUploadsAndReplacedBodiesAreSwept() async throws {
+        let folder = DatabaseFolder()
+        let clock = TestClock()
+        let store = try await folder.store(.none, clock: clock)
+        try await store.put("a", ObjectBody(large))
+        let reader = try await store.get("a")
+        try await store.put("a", ObjectBody(large + [1]))
+        // Who reads the old one still can.
+        #expect(try await store.sweep().looseBodies == 0)
+        #expect(try await reader.body.collect(upTo: 2_000_000) == large)
+        let late = try await store.get("a")
+        try await store.delete("a")
+        clock.advance(61)
+        #expect(try await store.sweep().looseBodies == 2)
+        await #expect { try await late.body.collect(upTo: 2_000_000) } throws: {
+            ($0 as? StorageError)?.kind == .unavailable
+        }
+        let pool = try DatabasePool(path: folder.database)
+        #expect(try await pool.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM chunks") } == 0)
+        #expect(try await pool.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM loose") } == 0)
+    }
+
+    @Test func anUploadThatStoodStillIsToldSo() async throws {
+        let folder = DatabaseFolder()
+        let clock = TestClock()
+        let store = try await folder.store(.none, clock: clock)
+        let size = large.count
+        let body = ObjectBody(size: nil) { [large] () async throws(StorageError) in
+            clock.advance(601)
+            _ = try await store.sweep()
+            return large
+        }
+        await #expect { try await store.put("a", body) } throws: {
+            let error = $0 as? StorageError
+            return error?.kind == .unavailable && error?.message.contains("stood still") == true
+        }
+        #expect(try await store.list(ListQuery()).keys == [] && size > 0)
+    }
+
+    @Test func expiredObjectsAreSwept() async throws {
+        let folder = DatabaseFolder()
+        let clock = TestClock()
+        let store = try await folder.store(.none, clock: clock)
+        for index in 1...30 {
+            let options = PutOptions(timeToLive: .seconds(10 * index))
+            _ = try await store.put(ObjectKey(validating: "k/\(index)"), ObjectBody("x"), options: options)
+        }
+        clock.advance(155)
+        #expect(try await store.list(ListQuery()).keys.count == 15)
+        #expect(try await store.sweep().expiredObjects == 15)
+        #expect(try await store.list(ListQuery()).keys.count == 15)
+    }
+
+    @Test func otherFilesAreRefusedAndKept() async throws {
+        let folder = DatabaseFolder()
+        try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
+        let text = Data(String(repeating: "not a database ", count: 100).utf8)
+        try text.write(to: URL(filePath: folder.database))
+        await #expect { try await folder.store() } throws: { ($0 as? StorageError)?.kind == .invalid }
+        #expect(try Data(contentsOf: URL(filePath: folder.database)) == text)
+        let other = DatabaseFolder()
+        try FileManager.default.createDirectory(at: other.url, withIntermediateDirectories: true)
+        let queue = try DatabaseQueue(path: other.database)
+        try await queue.write { try $0.execute(sql: "CREATE TABLE t (a); INSERT INTO t VALUES (1)") }
+        await #expect { try await other.store() } throws: { ($0 as? StorageError)?.kind == .invalid }
+        #expect(try await queue.read { try Int.fetchOne($0, sql: "SELECT a FROM t") } == 1)
+    }
+
+    @Test func aFileThatOthersHoldIsUnavailable() async throws {
+        let folder = DatabaseFolder()
+        let store = try await folder.store { $0.busyTimeout = .milliseconds(100) }
+        try await store.put("a", ObjectBody("old"))
+        var options = Configuration()
+        options.allowsUnsafeTransactions = true
+        let other = try DatabaseQueue(path: folder.database, configuration: options)
+        try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
+        await #expect { try await store.put("a", ObjectBody("new")) } throws: {
+            let error = $0 as? StorageError
+            return error?.kind == .unavailable && error?.errorClass == .transient
+        }
+        // Reading goes on.
+        #expect(try await store.bytes("a") == Array("old".utf8))
+        try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+        try await store.put("a", ObjectBody("new"))
+        #expect(try await store.bytes("a") == Array("new".utf8))
+    }
+
+    @Test func damageIsFound() async throws {
+        let folder = DatabaseFolder()
+        let store = try await folder.store()
+        try await store.put("small", ObjectBody("small"))
+        try await store.put("large", ObjectBody(large))
+        let other = try DatabasePool(path: folder.database)
+        try await other.write { database in
+            try database.execute(sql: "UPDATE objects SET bytes = CAST('smell' AS BLOB) WHERE bytes IS NOT NULL")
+            try database.execute(sql: "UPDATE chunks SET bytes = zeroblob(length(bytes)) WHERE id % 16777216 = 2")
+        }
+        for key: ObjectKey in ["small", "large"] {
+            await #expect { try await store.bytes(key) } throws: { ($0 as? StorageError)?.kind == .internal }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import FileStorage
+import Foundation
+import Glibc
+import SQLiteStorage
+import Storage
+
+// What the crash tests run under a tracer: one change of a store, or many by several tasks.
+// Usage: store-writer file|sqlite FOLDER DURABILITY put|overwrite|create|exhausted|delete|retitle KEY [SIZE]
+//        store-writer file|sqlite FOLDER DURABILITY race SECONDS
+
+@main struct Writer {
+    let store: any Store
+    let arguments: [String]
+
+    static func main() async throws {
+        let arguments = CommandLine.arguments.dropFirst().map { String($0) }
+        guard arguments.count >= 5 else { exit(2) }
+        let store = try await open(arguments)
+        let writer = Writer(store: store, arguments: arguments)
+        if arguments[3] == "race" {
+            try await Race(store: store, seconds: Double(arguments[4]) ?? 1).run()
+        } else {
+            await writer.change()
+        }
+        await store.shutdown()
+    }
+
+    private static func open(_ arguments: [String]) async throws -> any Store {
+        if arguments[0] == "sqlite" {
+            var configuration = SQLiteStoreConfiguration(path: arguments[1] + "/store.db")
+            configuration.durability = SQLiteStoreConfiguration.Durability(rawValue: arguments[2]) ?? .always
+            return try await SQLiteStore.open(configuration)
+        }
+        var configuration = FileStoreConfiguration(path: arguments[1])
+        configuration.durability = FileStoreConfiguration.Durability(rawValue: arguments[2]) ?? .always
+        configuration.threads = arguments[3] == "race" ? 8 : 1
+        return try await FileStore.open(configuration)
+    }
+
+    private func change() async {
+        do {
+            let key = try ObjectKey(validating: arguments[4])
+            try await makeManyCalls()
+            // Marks in the trace where opening ends and the change begins.
+            tell("begin")
+            switch arguments[3] {
+            case "create": try await put(key, .absent)
+            case "exhausted": try await putWithoutDescriptors(key)
+            case "delete": try await store.delete(key)
+            case "retitle":
+                let attributes = ObjectAttributes(contentType: "text/new")
+                _ = try await store.setMetadata(key, attributes, options: SetMetadataOptions())
+            default: try await put(key, .none)
+            }
+            tell("done")
+        } catch let error as StorageError {
+            tell("failed \(error.kind.rawValue) \(error.errorClass.rawValue) \(error)")
+        } catch {
+            tell("failed \(error)")
+        }
+    }
+
+    /// Faults are aimed at the nth call of a name in whichever thread comes to it first: after this it is the store's own
+    /// alone that has made so many.
+    private func makeManyCalls() async throws {
+        let key = try ObjectKey(validating: "before")
+        let (puts, lists) = arguments[0] == "sqlite" ? (30, 0) : (4, 80)
+        for _ in 0..<puts { try await store.put(key, ObjectBody("x")) }
+        for _ in 0..<lists { _ = try await store.list(ListQuery(details: true)) }
+        try await store.delete(key)
+    }
+
+    /// At once, since the process may end with the next system call; and by another call than the store writes with, so
+    /// that a fault meant for that one does not meet this.
+    private func tell(_ line: String) {
+        var bytes = Array((line + "\n").utf8)
+        bytes.withUnsafeMutableBytes { buffer in
+            var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+            _ = writev(STDOUT_FILENO, &vector, 1)
+        }
+    }
+
+    private func put(_ key: ObjectKey, _ precondition: Precondition) async throws {
+        let size = arguments.count > 5 ? Int(arguments[5]) ?? 0 : 0
+        let body = ObjectBody([UInt8](repeating: UInt8(ascii: "n"), count: size))
+        _ = try await store.put(key, body, options: PutOptions(precondition: precondition))
+    }
+
+    /// Takes every descriptor there is and puts, then lets go of them and puts again.
+    private func putWithoutDescriptors(_ key: ObjectKey) async throws {
+        var limit = rlimit(rlim_cur: 200, rlim_max: 200)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        var taken: [Int32] = []
+        while case let number = Glibc.open("/dev/null", O_RDONLY), number >= 0 { taken.append(number) }
+        do throws(StorageError) {
+            _ = try await store.put(key, ObjectBody("x"))
+        } catch {
+            tell("failed \(error.kind.rawValue) \(error.errorClass.rawValue) \(error)")
+        }
+        taken.forEach { close($0) }
+        try await put(key, .none)
+    }
+}

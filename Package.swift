@@ -87,8 +87,7 @@ let package = Package(
             name: "StorageConfiguration",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage",
-                "GCSStorage",
-                "HTTP", "StorageService", "StorageLayers", crypto, logging, yams,
+                "GCSStorage", "HTTP", "StorageService", "StorageLayers", crypto, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -102,7 +101,8 @@ let package = Package(
         .executableTarget(
             name: "store-bench",
             dependencies: [
-                "Storage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers", "S3Storage", "TieredStorage",
+                "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers",
+                "S3Storage", "TieredStorage",
                 crypto,
                 logging, arguments,
             ],
@@ -115,7 +115,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "FileStorageTests",
-            dependencies: ["FileStorage", "Storage", "StorageConformance", "TestSupport", "store-writer"],
+            dependencies: [
+                "FileStorage", "Storage", "StorageLayers", "StorageConformance", "TestSupport", "store-writer",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SQLiteStorageTests",

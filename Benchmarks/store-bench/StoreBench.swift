@@ -8,7 +8,7 @@ import StorageClient
 @main
 struct StoreBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store-bench", subcommands: [Work.self, LayerBench.self, TieredBench.self],
+        commandName: "store-bench", subcommands: [Work.self, LayerBench.self, TieredBench.self, LocalBench.self],
         defaultSubcommand: Work.self)
 }
 
@@ -36,7 +36,7 @@ struct Work: AsyncParsableCommand {
             for index in 0..<min(size > 1 << 20 ? 1 : 50, count) where kind == "get" || kind == "put" {
                 try await work(index)
             }
-            return try await measure(work)
+            return try await measure(count: count, inFlight: inFlight, work)
         }
         var options = NATSOptions()
         options.urls = [url]
@@ -46,7 +46,7 @@ struct Work: AsyncParsableCommand {
         if kind != "fill" && kind != "seed" {
             for index in 0..<min(size > 1 << 20 ? 1 : 50, count) { try await work(index) }
         }
-        try await measure(work)
+        try await measure(count: count, inFlight: inFlight, work)
     }
 
     private func work(_ control: NATSConnection, _ options: NATSOptions) async throws
@@ -119,34 +119,6 @@ struct Work: AsyncParsableCommand {
         var count = 0
         for try await chunk in object.body { count += chunk.count }
         guard count == size else { throw ValidationError("\(count) bytes") }
-    }
-
-    private func measure(_ work: @escaping @Sendable (Int) async throws -> Void) async throws {
-        let start = ContinuousClock.now
-        let before = Usage.now
-        let latencies = try await withThrowingTaskGroup(of: [Double].self) { group in
-            for worker in 0..<inFlight {
-                group.addTask {
-                    var latencies: [Double] = []
-                    for index in stride(from: worker, to: count, by: inFlight) {
-                        let start = ContinuousClock.now
-                        try await work(index)
-                        latencies.append((ContinuousClock.now - start) / .microseconds(1))
-                    }
-                    return latencies
-                }
-            }
-            return try await group.reduce(into: []) { $0 += $1 }.sorted()
-        }
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        let usage = Usage.now
-        let figures: [(String, Double)] = [
-            ("p50_us", latencies[count / 2]), ("p99_us", latencies[count * 99 / 100]),
-            ("per_second", Double(count) / seconds),
-            ("cpu_us", (usage.cpuMicroseconds - before.cpuMicroseconds) / Double(count)),
-            ("peak_mib", usage.peakMebibytes), ("grown_mib", usage.peakMebibytes - before.peakMebibytes),
-        ]
-        print("{" + figures.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + "}")
     }
 
     static func key(_ prefix: String, _ index: Int) throws -> ObjectKey {

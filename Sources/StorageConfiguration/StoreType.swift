@@ -92,7 +92,7 @@ struct StoreType: Sendable {
         ])
 
     private static let sqlite = Section<SQLiteStoreConfiguration>(
-        "One SQLite file, for small objects by the million.",
+        "Objects in one SQLite file.",
         [
             .text("path", \.path, "The file, made where it is missing.").required,
             .choice(
@@ -100,11 +100,12 @@ struct StoreType: Sendable {
                 "Whether each put is synced to the disk before it is acknowledged, or by the system."),
             .boolean("verify", \.verify, "Whether a whole object is checked against its digest as it is read."),
             .integer("readers", \.readers, in: 1...64, "How many reads happen at once."),
-            .duration("busy_timeout", \.busyTimeout, "How long a change waits for those of other processes."),
-            .duration("upload_grace", \.uploadGrace, "How long the bytes of an upload stay that goes on no further."),
-            .duration("reader_grace", \.readerGrace, "How long the bytes of a replaced object stay for its readers."),
+            .duration("busy_timeout", \.busyTimeout, "How long a change waits for other processes to end theirs."),
+            .duration("upload_grace", \.uploadGrace, "How long the bytes of an upload that stands still are kept."),
             .duration(
-                "sweep_interval", \.sweepInterval, "How often what expired, and bytes of no object, are removed."),
+                "reader_grace", \.readerGrace,
+                "How long the bytes of a large object that was replaced or deleted stay for who is reading them."),
+            .duration("sweep_interval", \.sweepInterval, "How often what nobody needs any more is removed."),
         ])
 
     private static let placement = Section<BucketConfiguration>(

@@ -1,6 +1,7 @@
 import SQLiteStorage
 import Storage
 import StorageConformance
+import TestSupport
 import Testing
 
 @Suite struct SQLiteStoreConformance {
@@ -8,11 +9,15 @@ import Testing
     func proves(_ durability: SQLiteStoreConfiguration.Durability) async throws {
         let folder = DatabaseFolder()
         let store = try await folder.store(durability)
-        let results =
-            await ConformanceSuite.run(on: store)
-            + ConformanceSuite.runShutdown { try await folder.store(durability) }
-        #expect(results.count > 80)
-        for result in results where result.isFailure { Issue.record("\(result.name): \(result.complaint ?? "")") }
+        // Several at a time: most of what they take is waiting.
+        try await forEach(ConformanceSuite.cases, atOnce: 8) { one in report(await one.run(on: store)) }
+        try await forEach(ConformanceSuite.shutdownCases) { one in
+            report(await one.run(on: try await folder.store(durability)))
+        }
         #expect(try await store.list(ListQuery()) == ListPage())
+    }
+
+    private func report(_ result: CaseResult) {
+        if let complaint = result.complaint { Issue.record("\(result.name): \(complaint)") }
     }
 }

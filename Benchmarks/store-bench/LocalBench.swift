@@ -1,0 +1,65 @@
+import ArgumentParser
+import FileStorage
+import Foundation
+import SQLiteStorage
+import Storage
+
+/// A store on the disk.
+struct LocalBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "local")
+
+    @Argument(help: "file or sqlite.") var type: String
+    @Argument(help: "The folder, or the database.") var path: String
+    @Argument(help: "put, get, read (not verified), or list.") var kind: String
+    @Argument(help: "The size of each object; how many keys to list.") var size: Int
+    @Argument(help: "How many operations at once.") var inFlight: Int
+    @Argument(help: "How many operations in all.") var count: Int
+    @Argument(help: "always, batched or none.") var durability = "always"
+
+    func run() async throws {
+        let store = try await open()
+        let work = try work(store)
+        if kind != "put" { for index in 0..<1000 { try await work(index) } }
+        try await measure(count: count, inFlight: inFlight, work)
+        await store.shutdown()
+    }
+
+    private func open() async throws -> any Store {
+        if type == "sqlite" {
+            guard let durability = SQLiteStoreConfiguration.Durability(rawValue: durability) else {
+                throw ValidationError("unknown durability \(durability)")
+            }
+            return try await SQLiteStore.open(SQLiteStoreConfiguration(path: path, durability: durability))
+        }
+        guard type == "file", let durability = FileStoreConfiguration.Durability(rawValue: durability) else {
+            throw ValidationError("unknown type \(type) or durability \(durability)")
+        }
+        return try await FileStore.open(FileStoreConfiguration(path: path, durability: durability))
+    }
+
+    private func work(_ store: any Store) throws -> @Sendable (Int) async throws -> Void {
+        let size = size
+        let payload = [UInt8](repeating: 7, count: size)
+        switch kind {
+        case "put": return { try await store.put(try Self.key($0), ObjectBody(payload)) }
+        case "get", "read":
+            let options = GetOptions(verify: kind == "get")
+            return { index in
+                let object = try await store.get(try Self.key(index % 1000), options: options)
+                let bytes = try await object.body.collect(upTo: size)
+                guard bytes.count == size else { throw ValidationError("\(bytes.count) bytes") }
+            }
+        case "list":
+            return { _ in
+                let page = try await store.list(ListQuery(prefix: "key/", limit: size))
+                guard page.keys.count == size else { throw ValidationError("\(page.keys.count) keys") }
+            }
+        default: throw ValidationError("unknown kind \(kind)")
+        }
+    }
+
+    private static func key(_ index: Int) throws -> ObjectKey {
+        let digits = String(index)
+        return try ObjectKey(validating: "key/" + String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits)
+    }
+}

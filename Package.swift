@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .executable(name: "nats-storage", targets: ["nats-storage"]),
         .library(name: "Storage", targets: ["Storage"]),
+        .library(name: "FileStorage", targets: ["FileStorage"]),
         .library(name: "NATS", targets: ["NATS"]),
         .library(name: "JetStreamStorage", targets: ["JetStreamStorage"]),
         .library(name: "S3Storage", targets: ["S3Storage"]),
@@ -29,6 +30,7 @@ let package = Package(
         .library(name: "StorageService", targets: ["StorageService"]),
         .library(name: "StorageClient", targets: ["StorageClient"]),
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
+        .library(name: "TieredStorage", targets: ["TieredStorage"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
@@ -43,6 +45,8 @@ let package = Package(
     targets: [
         .target(name: "Encodings", swiftSettings: strict),
         .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
+        .target(name: "CFiles"),
+        .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
         .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),
@@ -62,6 +66,7 @@ let package = Package(
         .target(
             name: "StorageLayers", dependencies: ["Storage", "Encodings", "Compression", crypto, deque, metrics],
             swiftSettings: strict),
+        .target(name: "TieredStorage", dependencies: ["Storage", deque], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
         .target(name: "StorageWire", dependencies: ["Storage", "Encodings"], swiftSettings: strict),
         .target(
@@ -72,9 +77,8 @@ let package = Package(
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage", "HTTP",
-                "StorageService", "StorageLayers", crypto, logging,
-                yams,
+                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "S3Storage", "GCSStorage", "HTTP",
+                "StorageService", "StorageLayers", crypto, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -94,16 +98,21 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
             name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
+        .executableTarget(
+            name: "file-store-writer", dependencies: ["FileStorage", "Storage"], path: "Tests/FileStoreWriter",
+            swiftSettings: strict),
+        .testTarget(
+            name: "FileStorageTests",
+            dependencies: ["FileStorage", "Storage", "StorageConformance", "TestSupport", "file-store-writer"],
+            swiftSettings: strict),
         .testTarget(
             name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
             name: "StorageConfigurationTests",
             dependencies: [
-                "StorageConfiguration", "StorageLayers", "S3Storage", "GCSStorage", "HTTP", "StorageService",
-                "StorageWire",
-                "JetStreamStorage",
-                "Storage", "NATS", logging,
+                "StorageConfiguration", "StorageLayers", "FileStorage", "S3Storage", "GCSStorage", "HTTP",
+                "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -118,9 +127,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "TieredStorageTests", dependencies: ["TieredStorage", "StorageLayers", "Storage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "StorageConformanceTests",
             dependencies: [
-                "StorageConformance", "Storage", "StorageLayers", "JetStreamStorage", "StorageService", "StorageClient",
+                "StorageConformance", "Storage", "StorageLayers", "TieredStorage", "JetStreamStorage", "StorageService",
+                "StorageClient",
                 "NATS", "TestSupport", logging, lifecycle,
             ],
             swiftSettings: strict),

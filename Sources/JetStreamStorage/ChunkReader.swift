@@ -16,11 +16,13 @@ actor ChunkReader {
     private let wanted: Range<Int>
     private let hash: ParallelHash?
     /// How many chunks are asked for at once.
-    private let window: Int
+    private var window = 1
+    /// Whether it is known if the chunks follow one another without a gap.
+    private var isLocated = false
     /// The offset of the next chunk's first byte within the object.
-    private var offset: Int
+    private var offset = 0
     /// The next chunk is at this sequence, or after it.
-    private var sequence: UInt64
+    private var sequence: UInt64 = 1
     /// Chunks on their way, in order.
     private var underWay: Deque<PendingMessage> = []
 
@@ -30,16 +32,6 @@ actor ChunkReader {
         self.bucket = bucket
         subject = bucket.format.chunks(of: object.meta.nuid)
         hash = verify && wanted == 0..<object.meta.size && object.meta.digest != nil ? ParallelHash() : nil
-        let chunkSize = object.meta.chunkSize
-        if let first = object.meta.firstChunk, chunkSize > 0 {
-            // Chunks of one size without a gap between them: where each lies is known.
-            let skipped = wanted.lowerBound / chunkSize
-            window = max(2, Self.readAhead / chunkSize)
-            offset = skipped * chunkSize
-            sequence = first.addingReportingOverflow(UInt64(skipped)).partialValue
-        } else {
-            (window, offset, sequence) = (1, 0, 1)
-        }
     }
 
     /// The body of `range` of an object; of the whole object, verified at the end.
@@ -58,6 +50,7 @@ actor ChunkReader {
     }
 
     private func next() async throws(StorageError) -> [UInt8]? {
+        if !isLocated { await locate() }
         while offset < wanted.upperBound {
             let chunk = try await chunk()
             await hash?.update(chunk)
@@ -70,6 +63,32 @@ actor ChunkReader {
         }
         try await verify()
         return nil
+    }
+
+    /// Finds out where the chunks lie. Of one size and without a gap between them, as most writers leave them, any of
+    /// them can be asked for by its sequence.
+    private func locate() async {
+        let chunkSize = object.meta.chunkSize
+        if chunkSize > 0, let first = try? await firstOfGapless() {
+            let skipped = wanted.lowerBound / chunkSize
+            window = max(2, Self.readAhead / chunkSize)
+            offset = skipped * chunkSize
+            sequence = first.addingReportingOverflow(UInt64(skipped)).partialValue
+        }
+        isLocated = true
+    }
+
+    /// The sequence of the first chunk where there is no gap between it and the last. The meta message may tell;
+    /// otherwise the first and the last chunk do: there are as many as there is room for between them.
+    private func firstOfGapless() async throws(NATSError) -> UInt64? {
+        if let first = object.meta.firstChunk { return first }
+        guard object.meta.chunks > 2 else { return nil }
+        let first = try bucket.startChunk(.nextBySubject(subject, startSequence: 1))
+        let last = try bucket.startChunk(.lastBySubject(subject))
+        guard let first = try await first.value()?.sequence, let last = try await last.value()?.sequence,
+            last &- first == UInt64(object.meta.chunks - 1)
+        else { return nil }
+        return first
     }
 
     private func chunk() async throws(StorageError) -> [UInt8] {

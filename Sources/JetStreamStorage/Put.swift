@@ -31,7 +31,7 @@ struct Put: Sendable {
     func run(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
             return try await store(body)
-        } catch where error.kind == .preconditionFailed {
+        } catch  where error.kind == .preconditionFailed {
             // Of what stands there under the same id it may be this very put that stored it.
             if let earlier = try await earlierOfSameID() { return earlier }
             throw error

@@ -1,3 +1,4 @@
+public import FileStorage
 public import FoundationEssentials
 public import GCSStorage
 public import JetStreamStorage
@@ -14,6 +15,8 @@ public indirect enum StoreConfiguration: Sendable {
     case memory(MemoryStore.Limits)
     /// A NATS object store.
     case jetStream(BucketConfiguration)
+    /// Files in a folder.
+    case file(FileStoreConfiguration)
     /// A bucket of S3, or of a server that speaks it.
     case s3(S3Configuration)
     /// A bucket of Google Cloud Storage.
@@ -50,6 +53,8 @@ public indirect enum StoreConfiguration: Sendable {
                 })
         case .jetStream(let bucket):
             return try await JetStreamStore.open(bucket, control: control, bulk: bulk, logger: logger)
+        case .file(let configuration):
+            return try await FileStore.open(configuration)
         case .s3(let bucket):
             return try await S3Store.open(bucket, environment: environment, logger: logger)
         case .gcs(let bucket):

@@ -1,3 +1,4 @@
+import FileStorage
 import GCSStorage
 import JetStreamStorage
 import S3Storage
@@ -16,6 +17,8 @@ struct StoreType: Sendable {
     static let all: [StoreType] = [
         StoreType("memory", memory, MemoryStore.Limits()) { limits, _ in .memory(limits) },
         StoreType("jetstream", jetStream, BucketConfiguration(name: "")) { bucket, _ in .jetStream(bucket) },
+        StoreType("file", FileStoreConfiguration.section, FileStoreConfiguration(path: "")) { store, _ in .file(store)
+        },
         StoreType("s3", S3Keys.section, S3Keys()) { keys, node in .s3(try keys.configuration(node)) },
         StoreType("gcs", GCSKeys.section, GCSKeys()) { keys, node in .gcs(try keys.configuration(node)) },
     ]

@@ -91,10 +91,12 @@ import Testing
         #expect(nobody.status == 1 && nobody.complaints.contains("is it running"))
     }
 
-    @Test(arguments: ["memory", "jetstream", "s3", "gcs", "cached", "throttled", "encrypted", "faulty"])
+    @Test(arguments: ["memory", "jetstream", "file", "s3", "gcs", "cached", "throttled", "encrypted", "faulty"])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
-        var environment = ["STORAGE_KEY": String(repeating: "5e", count: 32)]
+        var environment = [
+            "FILE_STORE_PATH": server.folder.path + "/objects", "STORAGE_KEY": String(repeating: "5e", count: 32),
+        ]
         var bucket: ServerProcess?
         if name == "s3" {
             let process = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
@@ -170,7 +172,10 @@ import Testing
         let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../config")
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
         #expect(names.count >= 8)
-        let environment = ["STORAGE_KEY": String(repeating: "5e", count: 32), "S3_BUCKET": "abc", "GCS_BUCKET": "abc"]
+        let environment = [
+            "STORAGE_KEY": String(repeating: "5e", count: 32), "S3_BUCKET": "abc", "GCS_BUCKET": "abc",
+            "FILE_STORE_PATH": "x",
+        ]
         for name in names {
             let checked = try await run(
                 ["config", "check", folder.appending(path: name).path], url: "nats://host:1", environment: environment)

@@ -1,3 +1,4 @@
+import FileStorage
 import Foundation
 import GCSStorage
 import JetStreamStorage
@@ -45,6 +46,21 @@ import Testing
         #expect(bucket.index == .none && bucket.cleanEvery == nil && bucket.cleanAfter == .seconds(300))
         guard case .memory(let limits) = configuration.instances[1].store else { return #expect(Bool(false)) }
         #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
+    }
+
+    @Test func aFileStoreFromItsKeys() throws {
+        let configuration = try parse(
+            """
+            instances:
+              - store: {type: file, path: "${FOLDER}/objects", durability: batched, verify: false, threads: 3,
+                        temporary_grace: 5m, sweep_interval: 1h}
+              - {name: other, store: {type: file, path: x}}
+            """, ["FOLDER": "/data"])
+        guard case .file(let file) = configuration.instances[0].store else { return #expect(Bool(false)) }
+        #expect(file.path == "/data/objects" && file.durability == .batched && !file.verify && file.threads == 3)
+        #expect(file.temporaryGrace == .seconds(300) && file.sweepInterval == .seconds(3600))
+        guard case .file(let plain) = configuration.instances[1].store else { return #expect(Bool(false)) }
+        #expect(plain == FileStoreConfiguration(path: "x") && plain.durability == .always && plain.verify)
     }
 
     @Test func s3FromItsKeys() throws {
@@ -127,6 +143,9 @@ import Testing
             "instances: [{store: {type: memory}, ports: {inputs: [{name: events}]}}]",
             "instances[0].ports.inputs[0].name"
         ),
+        ("instances: [{store: {type: file}}]", "instances[0].store: has no path"),
+        ("instances: [{store: {type: file, path: x, durability: some}}]", "instances[0].store.durability"),
+        ("instances: [{store: {type: file, path: x, threads: 0}}]", "instances[0].store.threads"),
         ("instances: [{store: {type: s3}}]", "instances[0].store: has no bucket"),
         ("instances: [{store: {type: s3, bucket: b}}]", "instances[0].store: “b” is no bucket's name"),
         ("instances: [{store: {type: s3, bucket: bbb, part_size: 1MiB}}]", "instances[0].store.part_size"),

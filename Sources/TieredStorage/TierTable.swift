@@ -1,0 +1,106 @@
+import FoundationEssentials
+import Storage
+
+/// What is known of the copies that an upper tier holds.
+struct TierTable {
+    /// Cold's info of a version; a class, since copying its many parts costs more than finding it.
+    final class Known: Sendable {
+        let info: ObjectInfo
+
+        init(_ info: ObjectInfo) {
+            self.info = info
+        }
+    }
+
+    struct Copy {
+        /// The tier's own version of the copy.
+        var version: Version
+        var size: Int
+        /// The version of cold that it is a copy of; nil: not known, so that it is not served.
+        var known: Known?
+        /// When cold last said so.
+        var verified: Date
+        var accesses = 0
+        var lastAccess: Date
+        fileprivate var place: Int
+    }
+
+    let limits: TierLimits
+    private var copies: [ObjectKey: Copy] = [:]
+    private var recency = RecencyList()
+    private(set) var bytes = 0
+    var counters = TierCounters()
+    /// Whether a task is making room already.
+    var isMakingRoom = false
+
+    init(_ limits: TierLimits) {
+        self.limits = limits
+    }
+
+    var count: Int { copies.count }
+
+    subscript(key: ObjectKey) -> Copy? { copies[key] }
+
+    /// The copy under `key`, as used now, if it is known to be current.
+    mutating func use(
+        _ key: ObjectKey, ifMatch: Version?, now: Date, within life: Double?
+    ) -> (version: Version, known: Known)? {
+        guard let index = copies.index(forKey: key), let known = copies.values[index].known,
+            !known.info.isExpired(at: now), ifMatch == nil || ifMatch == known.info.version
+        else { return nil }
+        if let life, now.timeIntervalSince(copies.values[index].verified) >= life { return nil }
+        copies.values[index].accesses += 1
+        copies.values[index].lastAccess = now
+        recency.use(copies.values[index].place)
+        return (copies.values[index].version, known)
+    }
+
+    /// The info of a copy that is known to be current, without using it.
+    func info(_ key: ObjectKey, now: Date, within life: Double?) -> ObjectInfo? {
+        guard let copy = copies[key], let known = copy.known, !known.info.isExpired(at: now) else { return nil }
+        if let life, now.timeIntervalSince(copy.verified) >= life { return nil }
+        return known.info
+    }
+
+    mutating func set(_ key: ObjectKey, version: Version, size: Int, known: Known?, now: Date) {
+        bytes += size
+        guard let index = copies.index(forKey: key) else {
+            copies[key] = Copy(
+                version: version, size: size, known: known, verified: now, lastAccess: now,
+                place: recency.insert(key))
+            return
+        }
+        bytes -= copies.values[index].size
+        copies.values[index].version = version
+        copies.values[index].size = size
+        copies.values[index].known = known
+        copies.values[index].verified = now
+        copies.values[index].lastAccess = now
+        recency.use(copies.values[index].place)
+    }
+
+    /// The copy is served no more until cold has been asked.
+    mutating func distrust(_ key: ObjectKey) {
+        guard let index = copies.index(forKey: key) else { return }
+        copies.values[index].known = nil
+    }
+
+    mutating func distrustAll() {
+        for index in copies.values.indices { copies.values[index].known = nil }
+    }
+
+    /// Forgets a copy that is gone, unless another took its place.
+    mutating func remove(_ key: ObjectKey, version: Version? = nil) {
+        guard let copy = copies[key], version == nil || version == copy.version else { return }
+        copies[key] = nil
+        bytes -= copy.size
+        recency.remove(copy.place)
+    }
+
+    /// What has to leave: the copy used longest ago, where the limits ask for it.
+    func victim(now: Date) -> (key: ObjectKey, copy: Copy)? {
+        guard let key = recency.last, let copy = copies[key] else { return nil }
+        let isIdle = limits.maxIdle.map { now.timeIntervalSince(copy.lastAccess) >= $0.seconds } ?? false
+        return isIdle || count > limits.maxObjects || bytes > limits.maxBytes ? (key, copy) : nil
+    }
+}

@@ -1,0 +1,115 @@
+import FoundationEssentials
+public import Storage
+import Synchronization
+
+extension TieredStore {
+    /// Brings an upper tier below its limits: copies that must leave are demoted or evicted, those first that were used
+    /// longest ago. One task at a time does it for each tier.
+    func makeRoom(in placed: Placed) async {
+        guard takeRoom(placed) else { return }
+        while let victim = nextVictim(placed) {
+            let isDemoted = await demote(victim.key, victim.version, victim.size, from: placed)
+            guard await remove(victim.key, version: victim.version, from: placed) else { return releaseRoom(placed) }
+            index.withLock { index in
+                index[placed.tier]?.counters.evictions += 1
+                if isDemoted { index[placed.tier]?.counters.demotions += 1 }
+            }
+        }
+    }
+
+    private func takeRoom(_ placed: Placed) -> Bool {
+        index.withLock { index in
+            guard index[placed.tier]?.isMakingRoom == false else { return false }
+            index[placed.tier]?.isMakingRoom = true
+            return true
+        }
+    }
+
+    private func releaseRoom(_ placed: Placed) {
+        index.withLock { $0[placed.tier]?.isMakingRoom = false }
+    }
+
+    /// What leaves next; where nothing has to, the next task may look.
+    private func nextVictim(_ placed: Placed) -> (key: ObjectKey, version: Version, size: Int)? {
+        let time = now()
+        return index.withLock { index in
+            if let victim = index[placed.tier]?.victim(now: time) {
+                return (victim.key, victim.copy.version, victim.copy.size)
+            }
+            index[placed.tier]?.isMakingRoom = false
+            return nil
+        }
+    }
+
+    /// Copies to warm what leaves hot, where it is current and not there yet; whether that was done.
+    private func demote(_ key: ObjectKey, _ version: Version, _ size: Int, from placed: Placed) async -> Bool {
+        guard placed.tier == .hot, placed.upper.limits.demotes, let warm = uppers.last, warm.tier == .warm,
+            accepts(warm, key, size: size)
+        else { return false }
+        let claim = Claim(self, key, writes: false)
+        let known = index.withLock { index -> TierTable.Known? in
+            guard let copy = index[.hot]?[key], copy.version == version, index[.warm]?[key]?.known == nil else {
+                return nil
+            }
+            return copy.known
+        }
+        guard let known, !known.info.isExpired(at: now()) else { return false }
+        do throws(StorageError) {
+            let object = try await placed.store.get(key)
+            guard object.info.version == version else { return false }
+            return await fill(warm, with: object.body, of: known.info, claim)
+        } catch {
+            countFailure(placed)
+            return false
+        }
+    }
+
+    /// Brings the upper tiers below their limits, idle copies included. Writes do so too; this is for times without.
+    public func maintain() async {
+        for placed in uppers { await makeRoom(in: placed) }
+    }
+
+    /// Counts what lies in the upper tiers already, so that their limits and statistics speak of it too.
+    ///
+    /// Reading does not need it: a copy that is found is compared with cold first, counted or not.
+    ///
+    /// - Throws: what a tier's listing throws.
+    public func recover() async throws(StorageError) {
+        for placed in uppers {
+            var query = ListQuery(limit: ListQuery.maximumLimit, details: true)
+            repeat {
+                let page = try await placed.store.list(query)
+                recover((page.objects ?? []).sorted { $0.modified < $1.modified }, in: placed)
+                await makeRoom(in: placed)
+                query.startAfter = page.next
+            } while query.startAfter != nil
+        }
+    }
+
+    private func recover(_ copies: [ObjectInfo], in placed: Placed) {
+        index.withLock { index in
+            for copy in copies where index[placed.tier]?[copy.key] == nil {
+                index[placed.tier]?.set(
+                    copy.key, version: copy.version, size: copy.size, known: nil, now: copy.modified)
+            }
+        }
+    }
+
+    /// Removes the copies of `key` from an upper tier; cold keeps the object.
+    public func evict(_ key: ObjectKey, from tier: UpperTier) async {
+        await removeCopies(of: key, from: [tier])
+    }
+
+    func maintain(every interval: Duration) async {
+        var isRecovered = false
+        repeat {
+            do throws(StorageError) {
+                if !isRecovered { try await recover() }
+                isRecovered = true
+            } catch {
+                // Tried again with the next round: until then the limits speak of new copies alone.
+            }
+            await maintain()
+        } while (try? await Task.sleep(for: interval)) != nil
+    }
+}

@@ -1,0 +1,50 @@
+import FileStorage
+import Foundation
+import Storage
+import Testing
+
+/// Two processes that share a store; for as long as `FILE_RACE_SECONDS` says.
+@Suite struct RaceTests {
+    @Test(arguments: [FileStoreConfiguration.Durability.none, .always])
+    func twoProcessesShareAStore(_ durability: FileStoreConfiguration.Durability) async throws {
+        let seconds = ProcessInfo.processInfo.environment["FILE_RACE_SECONDS"] ?? "3"
+        let folder = Folder()
+        async let one = WriterProgram.run([folder.path, durability.rawValue, "race", seconds, "one"])
+        async let other = WriterProgram.run([folder.path, durability.rawValue, "race", seconds, "other"])
+        var increments = 0
+        for result in [try await one, try await other] {
+            let lines = result.output.split(separator: "\n")
+            // Every other line tells of a torn read or an error.
+            #expect(lines.count == 1 && result.signal == nil, "\(result)")
+            increments += lines.first.flatMap { Int($0.dropFirst("increments ".count)) } ?? 0
+        }
+        let store = try await folder.store()
+        var counted = 0
+        for try await key in store.keys(ListQuery(prefix: "counters/")) {
+            counted += Int(String(decoding: try await store.bytes(key), as: UTF8.self)) ?? 0
+        }
+        #expect(counted == increments && increments > 0)
+        var count = 0
+        for try await key in store.keys(ListQuery(prefix: "keys/")) {
+            #expect(try await store.bytes(key).count == (try await store.info(key).size))
+            count += 1
+        }
+        #expect(count > 0 && folder.temporaryFiles == [])
+    }
+
+    /// A process that is killed in the middle of everything takes its locks with it.
+    @Test func locksEndWithTheirHolder() async throws {
+        let folder = Folder()
+        let store = try await folder.store()
+        for _ in 0..<5 {
+            let result = try await WriterProgram.run(
+                [folder.path, "none", "race", "60", "killed"], tracer: ["timeout", "-s", "KILL", "0.3"])
+            #expect(!result.output.contains("increments"))
+            for index in 0..<100 {
+                try await store.put(ObjectKey(validating: "keys/\(index / 10)/\(index % 10)"), ObjectBody("x"))
+            }
+            for index in 0..<3 { try await store.delete(ObjectKey(validating: "counters/\(index)")) }
+        }
+        for try await key in store.keys() { #expect(try await store.bytes(key) == Array("x".utf8)) }
+    }
+}

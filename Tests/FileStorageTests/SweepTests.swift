@@ -1,0 +1,113 @@
+import FileStorage
+import Foundation
+import Storage
+import Synchronization
+import TestSupport
+import Testing
+
+/// A clock that a test sets.
+final class TestClock: Sendable {
+    private let offset = Mutex(0.0)
+
+    var now: @Sendable () -> Date { { Date.now.addingTimeInterval(self.offset.withLock { $0 }) } }
+
+    func advance(_ seconds: Double) { offset.withLock { $0 += seconds } }
+}
+
+@Suite struct SweepTests {
+    /// Leaves a temporary file as a writer does that ended `age` seconds ago.
+    private func leaveTemporary(_ name: String, in folder: Folder, age: Double) throws {
+        try folder.write("half", to: "tmp/" + name)
+        let date = Date.now.addingTimeInterval(-age)
+        try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: folder.path + "/tmp/" + name)
+    }
+
+    @Test func abandonedTemporaryFilesGo() async throws {
+        let folder = Folder()
+        let store = try await folder.store()
+        try leaveTemporary("old", in: folder, age: 61)
+        try leaveTemporary("young", in: folder, age: 30)
+        try leaveTemporary("held", in: folder, age: 1000)
+        // As its writer holds it, however long the writing takes.
+        let held = open(folder.path + "/tmp/held", O_RDWR)
+        #expect(flock(held, LOCK_EX | LOCK_NB) == 0)
+        #expect(try await store.sweep().temporaryFiles == 1)
+        #expect(folder.temporaryFiles == ["held", "young"])
+        close(held)
+        // At the start too.
+        _ = try await folder.store { $0.temporaryGrace = .seconds(10) }
+        #expect(folder.temporaryFiles == [])
+    }
+
+    @Test func aPutUnderWayIsLeftAlone() async throws {
+        let folder = Folder()
+        let store = try await folder.store { $0.temporaryGrace = .zero }
+        let chunks = Mutex(0)
+        let body = ObjectBody(size: nil) { () async throws(StorageError) in
+            let chunk = chunks.withLock { count in
+                count += 1
+                return count
+            }
+            guard chunk > 3 else { return [UInt8](repeating: 7, count: 1 << 20) }
+            #expect(folder.temporaryFiles.count == 1)
+            #expect(try await store.sweep().temporaryFiles == 0)
+            return nil
+        }
+        try await store.put("a", body)
+        #expect(try await store.info("a").size == 3 << 20)
+        #expect(folder.temporaryFiles == [])
+    }
+
+    @Test func sweepsHappenOnASchedule() async throws {
+        let folder = Folder()
+        let store = try await folder.store {
+            $0.sweepInterval = .seconds(1)
+            $0.temporaryGrace = .seconds(60)
+        }
+        try leaveTemporary("old", in: folder, age: 61)
+        for _ in 0..<500 where folder.temporaryFiles != [] { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(folder.temporaryFiles == [])
+        await store.shutdown()
+    }
+
+    @Test func expiredObjectsGo() async throws {
+        let folder = Folder()
+        let clock = TestClock()
+        let store = try await folder.store(clock: clock)
+        for index in 0..<30 {
+            let options = PutOptions(timeToLive: index % 3 == 0 ? nil : .seconds(10 * index))
+            _ = try await store.put(ObjectKey(validating: "\(index % 2)/\(index)"), ObjectBody("x"), options: options)
+        }
+        #expect(try await store.sweep().expiredObjects == 0)
+        clock.advance(155)
+        #expect(try await store.list(ListQuery()).keys.count == 20)
+        #expect(try await store.sweep().expiredObjects == 10)
+        #expect(folder.objects.filter { $0.contains("/") }.count == 20)
+        // One that was replaced since it expired is another.
+        clock.advance(100)
+        try await store.put("1/17", ObjectBody("new"))
+        #expect(try await store.sweep().expiredObjects == 5)
+        #expect(try await store.bytes("1/17") == Array("new".utf8))
+    }
+
+    @Test func messageIDsAreForgotten() async throws {
+        let folder = Folder()
+        let clock = TestClock()
+        let store = try await folder.store(clock: clock)
+        let first = try await store.put("a", ObjectBody("1"), options: PutOptions(messageID: "id"))
+        // Another process knows it too.
+        let other = try await folder.store(clock: clock)
+        let second = try await other.put("b", ObjectBody("2"), options: PutOptions(messageID: "id"))
+        #expect(second == first)
+        #expect(try await store.list(ListQuery()).keys == ["a"])
+        clock.advance(121)
+        let third = try await other.put("b", ObjectBody("3"), options: PutOptions(messageID: "id"))
+        #expect(third.key == "b")
+        let names = folder.contents("ids")
+        #expect(names.count == 1)
+        let date = Date.now.addingTimeInterval(-300)
+        try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: folder.path + "/ids/" + names[0])
+        #expect(try await store.sweep().messageIDs == 1)
+        #expect(folder.contents("ids") == [])
+    }
+}

@@ -1,0 +1,146 @@
+import Storage
+import StorageLayers
+import TestSupport
+import Testing
+import TieredStorage
+
+/// How fresh reads are beside other processes, after crashes, and while tiers fail.
+@Suite struct FreshnessTests {
+    private let tiers = Tiers()
+
+    @Test func aCrashBetweenTiersHealsOnTheNextRead() async throws {
+        try await tiers.store().put("k", ObjectBody("one"))
+        // Cold has the next version; the process ended before the others heard of it.
+        try await tiers.cold.put("k", ObjectBody("two"))
+        let store = tiers.store()
+        #expect(try await store.text("k") == ("two", .cold))
+        #expect(try await tiers.hot.bytes("k") == Array("two".utf8))
+        #expect(try await tiers.warm.bytes("k") == Array("two".utf8))
+        #expect(try await store.text("k") == ("two", .hot))
+    }
+
+    @Test func copiesFromBeforeARestartAreServedWhenColdConfirmsThem() async throws {
+        try await tiers.store().put("k", ObjectBody("one"))
+        let store = tiers.store()
+        #expect(try await store.text("k") == ("one", .hot))
+        try await tiers.cold.delete("gone")
+        try await tiers.hot.put("gone", ObjectBody("x"))
+        await #expect(throws: StorageError.self) { try await store.get("gone") }
+        #expect(await tiers.holders(of: "gone") == [])
+    }
+
+    @Test func otherProcessesAreSeenWithinTheTimeGiven() async throws {
+        let store = tiers.store { $0.revalidateAfter = .seconds(10) }
+        try await store.put("k", ObjectBody("one"))
+        try await tiers.cold.put("k", ObjectBody("two"))
+        tiers.clock.advance(9)
+        #expect(try await store.text("k") == ("one", .hot))
+        tiers.clock.advance(1)
+        #expect(try await store.info("k").version == tiers.cold.info("k").version)
+        #expect(try await store.text("k") == ("two", .cold))
+        #expect(try await store.text("k") == ("two", .hot))
+        // Confirmed, a copy is good for as long again.
+        tiers.clock.advance(10)
+        #expect(try await store.text("k") == ("two", .hot))
+        try await tiers.cold.delete("k")
+        tiers.clock.advance(9)
+        #expect(try await store.text("k") == ("two", .hot))
+        tiers.clock.advance(1)
+        await #expect(throws: StorageError.self) { try await store.get("k") }
+    }
+
+    @Test func whatAListTellsIsReadFromThenOn() async throws {
+        let store = tiers.store()
+        try await store.put("k", ObjectBody("one"))
+        let info = try await tiers.cold.put("k", ObjectBody("two"))
+        #expect(try await store.list(ListQuery(details: true)).objects == [info])
+        #expect(try await store.text("k").text == "two")
+    }
+
+    @Test func aColdTierThatCanNotBeWatchedIsRefused() async throws {
+        let store = TieredStore(hot: .init(tiers.hot), cold: FaultyStore(tiers.cold))
+        let error = await #expect(throws: StorageError.self) { try await store.follow() }
+        #expect(error?.kind == .unsupported && error?.operation == .watch)
+    }
+
+    @Test func copiesServeWhileColdIsAway() async throws {
+        let away = Switch()
+        let store = TieredStore(hot: .init(tiers.hot), cold: Switched(tiers.cold, away))
+        try await store.put("k", ObjectBody("one"))
+        away.turn(on: true)
+        #expect(try await store.text("k") == ("one", .hot))
+        let error = await #expect(throws: StorageError.self) { try await store.put("k", ObjectBody("two")) }
+        #expect(error?.kind == .unavailable)
+        // Whether cold has it is not known now, so nobody can say what is current.
+        await #expect(throws: StorageError.self) { try await store.get("k") }
+        away.turn(on: false)
+        #expect(try await store.text("k") == ("one", .hot))
+    }
+
+    @Test func tiersThatFailCostNothingButTime() async throws {
+        let away = Switch()
+        away.turn(on: true)
+        let store = TieredStore(
+            hot: .init(Switched(tiers.hot, away)), warm: .init(Switched(tiers.warm, away)), cold: tiers.cold)
+        #expect(try await store.write("k", ObjectBody("one")).tiers == [.cold])
+        #expect(try await store.text("k") == ("one", .cold))
+        away.turn(on: false)
+        #expect(try await store.write("k", ObjectBody("two")).tiers == [.hot, .warm, .cold])
+        away.turn(on: true)
+        #expect(try await store.write("k", ObjectBody("three")).tiers == [.cold])
+        #expect(try await store.text("k") == ("three", .cold))
+        away.turn(on: false)
+        #expect(try await store.text("k") == ("three", .cold))
+        #expect(try await store.delete("k"))
+        #expect((store.statistics(of: .hot)?.failures ?? 0) > 0)
+    }
+
+    @Test func aCopyThatBreaksOffIsNotServedAgain() async throws {
+        let content = bytes(5000)
+        var faults = Faults()
+        faults.cut = .failing(after: 1500)
+        let store = TieredStore(hot: .init(FaultyStore(Chunked(tiers.hot), faults)), cold: tiers.cold)
+        try await store.put("k", ObjectBody(content))
+        let error = await #expect(throws: StorageError.self) { try await store.bytes("k") }
+        #expect(error?.kind == .unavailable && error?.errorClass == .transient)
+        let first = TieredStore(hot: .init(FaultyStore(Chunked(tiers.hot), cutAtOnce())), cold: tiers.cold)
+        try await first.put("k", ObjectBody(content))
+        // Before its first byte a body goes on from below.
+        #expect(try await first.bytes("k") == content)
+    }
+
+    private func cutAtOnce() -> Faults {
+        var faults = Faults()
+        faults.cut = .failing(after: 0)
+        return faults
+    }
+
+    @Test func coldDecidesPreconditions() async throws {
+        let store = tiers.store()
+        let first = try await store.put("k", ObjectBody("one"), options: PutOptions(precondition: .absent))
+        let second = try await tiers.cold.put("k", ObjectBody("two"))
+        for precondition in [Precondition.absent, .matches(first.version)] {
+            let error = await #expect(throws: StorageError.self) {
+                try await store.put("k", ObjectBody("three"), options: PutOptions(precondition: precondition))
+            }
+            #expect(error?.currentVersion == second.version)
+        }
+        #expect(try await store.text("k").text == "two")
+        let third = try await store.put(
+            "k", ObjectBody("three"), options: PutOptions(precondition: .matches(second.version)))
+        #expect(try await tiers.cold.info("k") == third)
+    }
+
+    @Test func aRepeatedMessageIDLeavesNoCopyOfWhatWasNotStored() async throws {
+        let store = tiers.store()
+        let options = PutOptions(messageID: "1")
+        let first = try await store.put("k", ObjectBody("one"), options: options)
+        #expect(try await store.text("k") == ("one", .hot))
+        try await store.put("k", ObjectBody("two"))
+        #expect(try await store.put("k", ObjectBody("one"), options: options) == first)
+        #expect(try await store.text("k").text == "two")
+        #expect(try await store.put("other", ObjectBody("other"), options: options) == first)
+        await #expect(throws: StorageError.self) { try await store.get("other") }
+        #expect(await tiers.holders(of: "other") == [])
+    }
+}

@@ -5,7 +5,7 @@ import S3Storage
 import Storage
 import Synchronization
 
-extension StoreBench {
+extension Work {
     /// Credentials come from the environment; a payload is signed where it is small.
     func s3Work() async throws -> @Sendable (Int) async throws -> Void {
         var configuration = S3Configuration(bucket: bucket)
@@ -58,6 +58,10 @@ struct Usage {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         let cpu = [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) * 1e6 + Double($1.tv_usec) }
-        return Usage(cpuMicroseconds: cpu, peakMebibytes: Double(usage.ru_maxrss) / 1024)
+        // Not `ru_maxrss`, which begins with what the parent took.
+        let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let peak = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        let kibibytes = peak?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) }
+        return Usage(cpuMicroseconds: cpu, peakMebibytes: (kibibytes ?? 0) / 1024)
     }
 }

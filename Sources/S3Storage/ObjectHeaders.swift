@@ -107,9 +107,9 @@ enum ObjectHeaders {
 
     private static func additions(_ text: String) -> [String: String] {
         var additions: [String: String] = [:]
-        for part in text.split(separator: ";") {
-            guard let mark = part.firstIndex(of: "=") else { continue }
-            additions[String(part[..<mark])] = String(part[part.index(after: mark)...])
+        for part in text.utf8.split(separator: UInt8(ascii: ";")) {
+            guard let mark = part.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            additions[String(Substring(part[..<mark]))] = String(Substring(part[part.index(after: mark)...]))
         }
         return additions
     }

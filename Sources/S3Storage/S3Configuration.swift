@@ -47,8 +47,9 @@ public struct S3Configuration: Sendable {
     public var credentials = CredentialSource.chain
     /// What signatures cover.
     public var payloadSigning = PayloadSigning.automatic
-    /// Above it objects go in parts of this size: 5 MiB…5 GiB. A put holds up to `parallelParts` + 1 of them in memory.
-    public var partSize = 8 << 20
+    /// Above it objects go in parts of this size: 5 MiB…5 GiB. A put takes the memory of up to `parallelParts` + 2 of
+    /// them, and about as much again that the system's allocator holds back.
+    public var partSize = 5 << 20
     /// How many parts of one object are under way at once.
     public var parallelParts = 4
     /// Whether to create the bucket where it is missing.

@@ -45,7 +45,7 @@ struct S3Response: Sendable {
 enum ETag {
     static func bare(_ text: String) -> String {
         let strong = text.hasPrefix("W/") ? text.dropFirst(2) : text[...]
-        guard strong.count >= 2, strong.hasPrefix("\""), strong.hasSuffix("\"") else { return String(strong) }
+        guard strong.utf8.count >= 2, strong.hasPrefix("\""), strong.hasSuffix("\"") else { return String(strong) }
         return String(strong.dropFirst().dropLast())
     }
 

@@ -89,12 +89,23 @@ final class Signer: Sendable {
         ].joined(separator: "\n")
     }
 
+    /// Without blanks at the ends, and one where there are several.
+    private static func folded(_ value: String) -> String {
+        var lastIsBlank = true
+        let isFolded = value.utf8.allSatisfy { byte in
+            let isBlank = byte == UInt8(ascii: " ")
+            defer { lastIsBlank = isBlank }
+            return !(isBlank && lastIsBlank)
+        }
+        if isFolded && !lastIsBlank { return value }
+        return value.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
+    }
+
     /// Sorted by name, values of one name joined in their order, runs of blanks made one.
     private static func canonicalHeaders(_ headers: [(String, String)]) -> (lines: String, names: String) {
         var values: [String: [String]] = [:]
         for (name, value) in headers {
-            let words = value.split(separator: " ", omittingEmptySubsequences: true)
-            values[name, default: []].append(words.joined(separator: " "))
+            values[name, default: []].append(folded(value))
         }
         let sorted = values.sorted { $0.key < $1.key }
         return (

@@ -55,10 +55,17 @@ extension Snapshot {
         guard try await reader.header().data else {
             throw StorageError(.invalid, "the snapshot holds infos alone, without the objects' data")
         }
-        var result = ImportResult()
+        var (result, count) = (ImportResult(), 0)
         while let info = try await reader.object() {
-            try await load(info, from: reader, into: store, options, now, &result)
+            var next = result
+            try await load(info, from: reader, into: store, options, now, &next)
+            // Taken back it counts for nothing: it follows again, or was gone.
+            guard try await !reader.isTakenBack() else { continue }
+            (result, count) = (next, count + 1)
             progress(result)
+        }
+        guard let said = await reader.statistics?.objects, said == count else {
+            throw StorageError(.invalid, "the snapshot is damaged: it holds \(count) objects, but says otherwise")
         }
         return result
     }

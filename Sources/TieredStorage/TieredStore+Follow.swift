@@ -17,6 +17,9 @@ extension TieredStore {
         for try await change in changes { learn(change) }
     }
 
+    /// Cold: what is in the tiers above are copies.
+    public var beneath: [any Store] { [cold] }
+
     /// Follows cold, as every reader of this store sees it; nil where cold can't be followed.
     public var watcher: StoreWatcher? {
         guard let watch = cold.anyWatcher else { return nil }

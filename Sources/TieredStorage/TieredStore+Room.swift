@@ -3,18 +3,32 @@ public import Storage
 import Synchronization
 
 extension TieredStore {
+    /// How many copies leave for one that comes: more than it takes, and never a long wait.
+    private static let leavingAtOnce = 64
+
     /// Brings an upper tier below its limits: copies that must leave are demoted or evicted, those first that were used
-    /// longest ago. One task at a time does it for each tier.
-    func makeRoom(in placed: Placed) async {
-        guard takeRoom(placed) else { return }
-        while let victim = nextVictim(placed) {
+    /// longest ago. One task at a time does it for each tier. Whether there may be more to do.
+    @discardableResult
+    func makeRoom(in placed: Placed) async -> Bool {
+        guard takeRoom(placed) else { return false }
+        for _ in 0..<Self.leavingAtOnce {
+            guard let victim = nextVictim(placed) else { return false }
             let isDemoted = await demote(victim.key, victim.version, victim.size, from: placed)
-            guard await remove(victim.key, version: victim.version, from: placed) else { return releaseRoom(placed) }
+            guard await remove(victim.key, version: victim.version, from: placed) else {
+                releaseRoom(placed)
+                return false
+            }
             index.withLock { index in
                 index[placed.tier]?.counters.evictions += 1
                 if isDemoted { index[placed.tier]?.counters.demotions += 1 }
             }
         }
+        releaseRoom(placed)
+        return true
+    }
+
+    private func makeAllRoom() async {
+        for placed in uppers { while await makeRoom(in: placed), !Task.isCancelled {} }
     }
 
     private func takeRoom(_ placed: Placed) -> Bool {
@@ -75,7 +89,7 @@ extension TieredStore {
             repeat {
                 let page = try await placed.store.list(query)
                 recover((page.objects ?? []).sorted { $0.modified < $1.modified }, in: placed)
-                await makeRoom(in: placed)
+                while await makeRoom(in: placed), !Task.isCancelled {}
                 query.startAfter = page.next
             } while query.startAfter != nil
         }
@@ -104,7 +118,7 @@ extension TieredStore {
             } catch {
                 // Tried again with the next round: until then the limits speak of new copies alone.
             }
-            for placed in uppers { await makeRoom(in: placed) }
+            await makeAllRoom()
         } while (try? await Task.sleep(for: interval)) != nil
     }
 }
@@ -114,7 +128,7 @@ extension TieredStore: MaintainedStore {
     ///
     /// Writes make room too; this is for times without.
     public func maintain() async throws(StorageError) -> Upkeep {
-        for placed in uppers { await makeRoom(in: placed) }
+        await makeAllRoom()
         let next = now().addingTimeInterval(60)
         guard let maintained = cold as? any MaintainedStore else { return Upkeep(next: next) }
         var upkeep = try await maintained.maintain()

@@ -167,7 +167,7 @@ struct FaultServer {
     /// Listens, takes requests and says nothing; then is gone in the middle of its life.
     @Test func aServerThatLeavesIsTold() async throws {
         let server = try await FaultServer()
-        let store = try await server.open { $0.maxAttempts = 2 }
+        let store = try await server.open { $0.maxAttempts = 1 }
         try await store.put("key", ObjectBody("x"))
         for (method, size) in [("PUT", 11 << 20), ("GET", 0), ("DELETE", 0)] {
             try await server.fail(["kind": "hang", "times": 100, "method": method])

@@ -14,6 +14,7 @@ import Testing
         return CachedStore(base, options)
     }
 
+    /// Tells of no changes, as memory itself would.
     private func probe() -> ProbeStore { ProbeStore(memory, object: []) }
 
     @Test func whatIsKnownIsNotAskedAgain() async throws {
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func anotherVersionIsAskedFor() async throws {
-        let store = cached(memory)
+        let store = cached(probe())
         let info = try await store.put("k", ObjectBody("x"))
         _ = try await store.get("k")
         let error = await #expect(throws: StorageError.self) {
@@ -110,7 +111,7 @@ import Testing
     @Test func sharedFetchesAreOneAndTheirFailureIsEverybodys() async throws {
         let (store, gate) = gated()
         let readers = (0..<1000).map { _ in Task { try await store.bytes("none") } }
-        while store.statistics.shared < 999 { await Task.yield() }
+        try await eventually { store.statistics.shared >= 999 }
         gate.open()
         for reader in readers {
             await #expect { try await reader.value } throws: { ($0 as? StorageError)?.kind == .notFound }
@@ -122,7 +123,7 @@ import Testing
         let (store, gate) = gated()
         try await memory.put("k", ObjectBody("x"))
         let readers = (0..<3).map { _ in Task { try await store.bytes("k") } }
-        while store.statistics.shared < 2 { await Task.yield() }
+        try await eventually { store.statistics.shared >= 2 }
         readers[0].cancel()
         readers[1].cancel()
         for reader in readers.prefix(2) {
@@ -131,7 +132,7 @@ import Testing
         #expect(gate.cancelled == 0)
         readers[2].cancel()
         await #expect { try await readers[2].value } throws: { ($0 as? StorageError)?.kind == .cancelled }
-        while gate.cancelled == 0 { await Task.yield() }
+        try await eventually { gate.cancelled > 0 }
         gate.open()
         #expect(try await store.bytes("k") == Array("x".utf8))
         #expect(gate.count == 2)
@@ -141,11 +142,11 @@ import Testing
         let (store, gate) = gated()
         try await memory.put("k", ObjectBody("old"))
         let early = Task { try await store.bytes("k") }
-        while gate.count == 0 { await Task.yield() }
+        try await eventually { gate.count > 0 }
         // The gate has the old object in its hand.
         try await store.put("k", ObjectBody("new"))
         let late = Task { try await store.bytes("k") }
-        while gate.count < 2 { await Task.yield() }
+        try await eventually { gate.count >= 2 }
         gate.open()
         #expect(try await early.value == Array("old".utf8))
         #expect(try await late.value == Array("new".utf8))
@@ -155,7 +156,7 @@ import Testing
     }
 
     @Test func boundsHold() async throws {
-        let store = cached(memory) {
+        let store = cached(probe()) {
             $0.maxEntries = 3
             $0.maxBytes = 1000
             $0.maxObjectSize = 500
@@ -181,7 +182,7 @@ import Testing
         }
         statistics = store.statistics
         #expect(statistics.bytes <= 1000 && statistics.entries == 2)
-        let none = cached(memory) { $0.maxBytes = 0 }
+        let none = cached(probe()) { $0.maxBytes = 0 }
         _ = try await none.bytes("a")
         #expect(try await none.bytes("a").count == 100)
         #expect(none.statistics.entries == 0)
@@ -230,24 +231,24 @@ import Testing
             $0.strategy = .lru
             $0.negativeTimeToLive = .seconds(1000)
         }
-        while !store.statistics.isFollowing { await Task.yield() }
+        try await eventually { store.statistics.isFollowing }
         let first = try await watched.put("k", ObjectBody("1"))
         _ = try await store.get("k")
         watched.hub.send(.put(first))
         let second = try await watched.put("k", ObjectBody("2"))
         #expect(try await store.bytes("k") == Array("1".utf8))
         watched.hub.send(.put(second))
-        while try await store.bytes("k") != Array("2".utf8) { await Task.yield() }
+        try await eventually { try await store.bytes("k") == Array("2".utf8) }
         try await watched.delete("k")
         watched.hub.send(.deleted("k"))
-        while (try? await store.bytes("k")) != nil { await Task.yield() }
+        try await eventually { (try? await store.bytes("k")) == nil }
         let third = try await watched.put("k", ObjectBody("3"))
         await #expect(throws: StorageError.self) { try await store.bytes("k") }
         watched.hub.send(.put(third))
-        while (try? await store.bytes("k")) == nil { await Task.yield() }
+        try await eventually { (try? await store.bytes("k")) != nil }
         try await watched.put("k", ObjectBody("4"))
         watched.hub.send(.lagged(dropped: 1))
-        while try await store.bytes("k") != Array("4".utf8) { await Task.yield() }
+        try await eventually { try await store.bytes("k") == Array("4".utf8) }
         // Without news nothing is trusted any more, by age or not.
         await store.shutdown()
         #expect(store.statistics.entries == 0 && !store.statistics.isFollowing)
@@ -256,12 +257,12 @@ import Testing
     @Test func withoutNewsNothingIsKeptThatDoesNotAge() async throws {
         let watched = WatchedStore()
         let store = cached(watched) { $0.strategy = .lru }
-        while !store.statistics.isFollowing { await Task.yield() }
+        try await eventually { store.statistics.isFollowing }
         try await watched.put("k", ObjectBody("1"))
         _ = try await store.get("k")
         #expect(store.statistics.entries == 1)
         watched.hub.finish()
-        while store.statistics.isFollowing { await Task.yield() }
+        try await eventually { !(store.statistics.isFollowing) }
         try await watched.put("k", ObjectBody("2"))
         for _ in 0..<2 { #expect(try await store.bytes("k") == Array("2".utf8)) }
         #expect(store.statistics.entries == 0)

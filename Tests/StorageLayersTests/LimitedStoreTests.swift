@@ -22,7 +22,7 @@ import Testing
         var object: StoredObject? = try await store.get("k")
         var iterator = object?.body.makeAsyncIterator()
         let waiting = Task { try await store.list(ListQuery()) }
-        while store.waiting == 0 { await Task.yield() }
+        try await eventually { store.waiting > 0 }
         #expect(base.count == 1)
         while try await iterator?.next() != nil {}
         _ = try await waiting.value
@@ -30,7 +30,7 @@ import Testing
         iterator = nil
         object = try await store.get("k")
         let other = Task { try await store.list(ListQuery()) }
-        while store.waiting == 0 { await Task.yield() }
+        try await eventually { store.waiting > 0 }
         object = nil
         _ = try await other.value
         #expect(object == nil && base.count == 4)
@@ -40,7 +40,7 @@ import Testing
         let store = LimitedStore(ProbeStore(), maxConcurrent: 1)
         let object = try await store.get("k")
         let waiting = (0..<20).map { _ in Task { try await store.list(ListQuery()) } }
-        while store.waiting < 20 { await Task.yield() }
+        try await eventually { store.waiting >= 20 }
         for task in waiting.dropLast() { task.cancel() }
         for task in waiting.dropLast() {
             await #expect { try await task.value } throws: { ($0 as? StorageError)?.kind == .cancelled }
@@ -55,7 +55,7 @@ import Testing
         let store = LimitedStore(ProbeStore(), maxConcurrent: 1, maxWaiting: 1)
         let object = try await store.get("k")
         let waiting = Task { try await store.list(ListQuery()) }
-        while store.waiting == 0 { await Task.yield() }
+        try await eventually { store.waiting > 0 }
         let error = await #expect(throws: StorageError.self) { try await store.list(ListQuery()) }
         #expect(error?.kind == .unavailable && error?.operation == .list)
         for try await _ in object.body {}

@@ -46,13 +46,18 @@ import TieredStorage
             // The process ends, and another begins over the same tiers.
             if random.chance(0.05) { store = Self.store(tiers, cold, &random) }
             let what: Comment = "seed \(seed), step \(step), \(key)"
-            switch Int.random(in: 0..<10, using: &random) {
+            switch Int.random(in: 0..<14, using: &random) {
             case 0..<3: await Self.write(store, key, &model, &random)
             case 3: await Self.delete(store, key, &model)
             case 4: _ = try? await store.promote(key, to: random.chance(0.5) ? .hot : .warm)
             case 5:
                 // Attributes change; what is read does not.
                 _ = try? await store.setMetadata(key, ObjectAttributes(), options: SetMetadataOptions())
+            case 6: _ = try? await store.touch(key)
+            case 7:
+                _ = try? await store.maintain()
+                if random.chance(0.3) { try? await store.recover() }
+            case 8: _ = try? await store.list(ListQuery(details: true))
             default: await Self.read(store, key, &model, cold, what)
             }
         }

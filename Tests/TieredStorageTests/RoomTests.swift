@@ -90,6 +90,14 @@ import TieredStorage
         #expect(try await store.text("a").tier == .hot)
     }
 
+    @Test func manyLeaveWhenTheLimitsAreLowered() async throws {
+        for number in 0..<300 { try await tiers.store().put(try ObjectKey(validating: "\(number)"), ObjectBody("x")) }
+        let store = tiers.store(hot: TierLimits(maxObjects: 10))
+        try await store.recover()
+        #expect(tiers.hot.statistics.entries == 10 && store.statistics(of: .hot)?.evictions == 290)
+        #expect(tiers.warm.statistics.entries == 300)
+    }
+
     @Test func hotIsWarmedUpWithTheNewest() async throws {
         try await put(["old", "a", "b", "c"], to: tiers.store(), bytes: 10)
         let store = tiers.store { $0.promotion = .lazy }

@@ -4,7 +4,7 @@ public import Storage
 /// path.
 ///
 /// Nothing of what is stored or returned is changed by it.
-public final class ObservedStore: WatchableStore {
+public final class ObservedStore: WatchableStore, StoreLayer {
     /// What is about to be read.
     public enum Reading: Sendable, Hashable {
         /// An object, or its info.
@@ -42,6 +42,8 @@ public final class ObservedStore: WatchableStore {
 
     /// Locks that keep those apart who ask for them.
     public let locks = PathLocks()
+
+    public var beneath: [any Store] { [base] }
 
     let base: any Store
     let hooks: Hooks

@@ -47,14 +47,10 @@ public struct BlockStore: StoreLayer {
     /// Those of the store beneath; without compare-and-swap there, metadata can't be changed.
     public var capabilities: Capabilities { base.capabilities.hidingMetadata }
 
-    public var watcher: StoreWatcher? {
-        guard let watch = keys.watcher else { return nil }
-        return { (query) async throws(StorageError) in
-            try await watch(query).mapped { (change) throws(StorageError) in
-                if case .put(let info) = change { .put(try BlockReference.shown(info)) } else { change }
-            }
-        }
-    }
+    /// The references: what lies in blocks is nobody's object.
+    public var beneath: [any Store] { [keys] }
+
+    public func shown(_ info: ObjectInfo) -> ObjectInfo? { try? BlockReference.shown(info) }
 
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions

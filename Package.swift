@@ -87,7 +87,7 @@ let package = Package(
             name: "StorageConfiguration",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage",
-                "GCSStorage", "HTTP", "StorageService", "StorageLayers", crypto, logging, yams,
+                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", crypto, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
-ensure_packages libnats-dev libsqlite3-dev gcc libc6-dev python3
+ensure_packages "${build_packages[@]}" gcc libc6-dev python3
 swift build -c release --product store-bench
 programs="$(swift build -c release --show-bin-path)"
 gcc -O2 -o "$programs/files" Benchmarks/peers/files.c -lpthread

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs this store, the C floor, nats.go and nats-py on one server, turn and turn about, and prints medians and ratios.
+"""Runs this store, C over libnats (its blocking calls, and its callbacks: the floor), nats.go and nats-py on one server, turn and turn about, and prints medians and ratios.
 
 usage: run.py PROGRAMS SERVER [--repeat N] [--keys N] [--json FILE]
 PROGRAMS: a folder with store-bench, floor, peer and nats-storage, as run.sh builds them.
@@ -98,9 +98,10 @@ try:
     compare("get 1 KiB, one at a time", "p50_us", {
         "this": lambda: ours("SMALL", "get", 1024, 1, 4000),
         "floor": lambda: floor("FLOOR", "get", 1024, 1, 4000),
+        "C calls": lambda: floor("FLOOR", "get-calls", 1024, 1, 4000),
         "nats.go": lambda: go("SMALL", "get", 1024, 1, 1000),
         "nats-py": lambda: python("SMALL", "get", 1024, 1, 300),
-    }, {"floor": 1 / 1.4, "nats.go": 7, "nats-py": None})
+    }, {"C calls": 1 / 1.4, "floor": 1 / 1.4, "nats.go": 7, "nats-py": None})
     compare("get 1 KiB, 64 in flight", "per_second", {
         "this": lambda: ours("SMALL", "get", 1024, 64, 30_000),
         "nats.go": lambda: go("SMALL", "get", 1024, 64, 3000),
@@ -108,9 +109,10 @@ try:
     compare("put 1 KiB, one at a time", "p50_us", {
         "this": lambda: ours("PUT", "put", 1024, 1, 4000),
         "floor": lambda: floor("FLOOR", "put", 1024, 1, 4000),
+        "C calls": lambda: floor("FLOOR", "put-calls", 1024, 1, 4000),
         "nats.go": lambda: go("PUT", "put", 1024, 1, 1000),
         "nats-py": lambda: python("PUT", "put", 1024, 1, 300),
-    }, {"floor": 1 / 1.4, "nats.go": 2.5, "nats-py": None})
+    }, {"C calls": 1 / 1.4, "floor": 1 / 1.4, "nats.go": 2.5, "nats-py": None})
     compare("put 1 KiB, 64 in flight", "per_second", {
         "this": lambda: ours("PUT64", "put", 1024, 64, 20_000),
         "nats.go": lambda: go("PUT64", "put", 1024, 64, 5000),

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
-ensure_packages libnats-dev libsqlite3-dev nats-server gcc libc6-dev python3-venv golang-go golang-github-nats-io-go-nats-dev
+ensure_packages "${build_packages[@]}" nats-server gcc libc6-dev python3-venv golang-go golang-github-nats-io-go-nats-dev
 ensure_python_tools
 swift build -c release --product store-bench
 swift build -c release --product nats-storage

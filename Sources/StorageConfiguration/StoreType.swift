@@ -21,6 +21,7 @@ struct StoreType: Sendable {
         StoreType("file", file, FileStoreConfiguration(path: "")) { files, _ in .file(files) },
         StoreType("sqlite", sqlite, SQLiteStoreConfiguration(path: "")) { file, _ in .sqlite(file) },
         StoreType("s3", S3Keys.section, S3Keys()) { keys, node in .s3(try keys.configuration(node)) },
+        StoreType("tiered", TieredKeys.section, TieredKeys()) { .tiered(try $0.configuration($1)) },
         StoreType("gcs", GCSKeys.section, GCSKeys()) { keys, node in .gcs(try keys.configuration(node)) },
     ]
 

@@ -47,7 +47,7 @@ public struct BlockStore: StoreLayer {
     /// Those of the store beneath; without compare-and-swap there, metadata can't be changed.
     public var capabilities: Capabilities { base.capabilities.hidingMetadata }
 
-    /// The references: blocks are nobody's objects.
+    /// The references: what lies in blocks is nobody's object.
     public var beneath: [any Store] { [keys] }
 
     public func shown(_ info: ObjectInfo) -> ObjectInfo? { try? BlockReference.shown(info) }

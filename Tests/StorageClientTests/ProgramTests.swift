@@ -93,6 +93,7 @@ import Testing
 
     @Test(arguments: [
         "memory", "jetstream", "file", "sqlite", "s3", "gcs", "cached", "throttled", "encrypted", "faulty",
+        "tiered-s3", "tiered-jetstream",
     ])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
@@ -101,14 +102,15 @@ import Testing
             "SQLITE_STORE_PATH": server.folder.path + "/store.db",
         ]
         var bucket: ServerProcess?
-        if name == "s3" {
+        if name.hasSuffix("s3") {
             let process = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
                 ["-H", "127.0.0.1", "-p", String(port)]
             }
-            environment = [
+            let s3 = [
                 "S3_BUCKET": "objects", "S3_ENDPOINT": "http://127.0.0.1:\(process.port)", "S3_CREATE": "true",
                 "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
             ]
+            environment.merge(s3) { $1 }
             bucket = process
         }
         if name == "gcs" {

@@ -64,6 +64,16 @@ def python(bucket, kind, size, in_flight, count):
 
 
 results = []
+made = 0
+
+
+def fresh():
+    """A new bucket, so that a put is one of a new key."""
+    global made
+    made += 1
+    ours(f"PUT{made}", "seed", 16, 1, 1)
+    return f"PUT{made}"
+
 
 
 def compare(work, measure, figures, goals):
@@ -93,8 +103,8 @@ try:
     ours("LARGE", "seed", 64 << 20, 1, 5)
     ours("FLOOR", "seed", 1024, 1, 1)
     floor("FLOOR", "put", 1024, 1, 1000)
-    for bucket in ["PUT", "PUT64", "PUTLARGE"]:
-        ours(bucket, "seed", 16, 1, 1)
+    ours("OVER", "put", 1024, 16, 1000)
+    go("OVER", "put", 1024, 16, 1000)
     compare("get 1 KiB, one at a time", "p50_us", {
         "this": lambda: ours("SMALL", "get", 1024, 1, 4000),
         "floor": lambda: floor("FLOOR", "get", 1024, 1, 4000),
@@ -107,20 +117,24 @@ try:
         "nats.go": lambda: go("SMALL", "get", 1024, 64, 3000),
     }, {"nats.go": 12})
     compare("put 1 KiB, one at a time", "p50_us", {
-        "this": lambda: ours("PUT", "put", 1024, 1, 4000),
+        "this": lambda: ours(fresh(), "put", 1024, 1, 4000),
         "floor": lambda: floor("FLOOR", "put", 1024, 1, 4000),
         "C calls": lambda: floor("FLOOR", "put-calls", 1024, 1, 4000),
-        "nats.go": lambda: go("PUT", "put", 1024, 1, 1000),
-        "nats-py": lambda: python("PUT", "put", 1024, 1, 300),
+        "nats.go": lambda: go(fresh(), "put", 1024, 1, 1000),
+        "nats-py": lambda: python(fresh(), "put", 1024, 1, 300),
     }, {"C calls": 1 / 1.4, "floor": 1 / 1.4, "nats.go": 2.5, "nats-py": None})
     compare("put 1 KiB, 64 in flight", "per_second", {
-        "this": lambda: ours("PUT64", "put", 1024, 64, 20_000),
-        "nats.go": lambda: go("PUT64", "put", 1024, 64, 5000),
+        "this": lambda: ours(fresh(), "put", 1024, 64, 20_000),
+        "nats.go": lambda: go(fresh(), "put", 1024, 64, 5000),
     }, {"nats.go": 3})
+    compare("overwrite 1 KiB, one at a time", "p50_us", {
+        "this": lambda: ours("OVER", "put", 1024, 1, 1000),
+        "nats.go": lambda: go("OVER", "put", 1024, 1, 1000),
+    }, {"nats.go": None})
     large = 64 << 20
     compare("put 64 MiB", "per_second", {
-        "this": lambda: ours("PUTLARGE", "put", large, 1, 5),
-        "nats.go": lambda: go("PUTLARGE", "put", large, 1, 5),
+        "this": lambda: ours(fresh(), "put", large, 1, 5),
+        "nats.go": lambda: go(fresh(), "put", large, 1, 5),
     }, {"nats.go": 1.5})
     compare("get 64 MiB, verified", "per_second", {
         "this": lambda: ours("LARGE", "get", large, 1, 5),

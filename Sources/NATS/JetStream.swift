@@ -81,11 +81,15 @@ public struct JetStream: Sendable {
 
     /// Removes the messages of `filter`; how many there were.
     public func purge(_ stream: String, filter: String) async throws(NATSError) -> Int {
-        struct Query: Encodable {
-            let filter: String
+        let subject = "\(prefix).STREAM.PURGE.\(stream)"
+        var query = JSONWriter()
+        query.object { $0.field("filter", filter) }
+        let reply = try await connection.request(subject, payload: query.bytes, timeout: timeout)
+        var purged = 0
+        try reply.readAnswer(subject) { name, scanner throws(JSONScanner.Malformed) in
+            if name == "purged" { purged = try scanner.integer() } else { try scanner.skip() }
         }
-        let answer: Success = try await call("STREAM.PURGE.\(stream)", Query(filter: filter))
-        return answer.purged ?? 0
+        return purged
     }
 
     /// Removes one message.
@@ -171,13 +175,8 @@ public struct JetStream: Sendable {
     fileprivate static func decode<Answer: Decodable>(
         _ type: Answer.Type, from reply: NATSMessage, _ subject: String
     ) throws(NATSError) -> Answer {
-        let data = Data(reply.payload)
-        // First: a refused publish looks like an acknowledgement too.
-        if let failure = try? JSONDecoder().decode(Failure.self, from: data).error {
-            let code = NATSError.Code.api(code: failure.code, errorCode: failure.err_code ?? 0)
-            throw NATSError(code, "JetStream refuses “\(subject)”: \(failure.description ?? "no reason given")")
-        }
-        if let answer = try? JSONDecoder().decode(type, from: data) { return answer }
+        try reply.readAnswer(subject) { _, scanner throws(JSONScanner.Malformed) in try scanner.skip() }
+        if let answer = try? JSONDecoder().decode(type, from: Data(reply.payload)) { return answer }
         throw NATSError(.protocolViolation, "the answer to “\(subject)” is not what JetStream gives")
     }
 }
@@ -230,16 +229,6 @@ private struct Empty: Encodable {}
 
 private struct Success: Decodable {
     let success: Bool
-    let purged: Int?
-}
-
-private struct Failure: Decodable {
-    struct Detail: Decodable {
-        let code: Int
-        let err_code: Int?
-        let description: String?
-    }
-    let error: Detail
 }
 
 extension JetStream.MessageSelector {

@@ -101,9 +101,7 @@ public final class FileStore: Store {
 
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
         do throws(StorageError) {
-            if options.precondition == .absent {
-                throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
-            }
+            try options.validate()
             return try await change { [writes, now] () throws(StorageError) in
                 try writes.delete(key, options.precondition, now: now())
             }

@@ -143,9 +143,7 @@ struct FileWrites: Sendable {
         _ precondition: Precondition, _ current: StoredFile?, _ key: ObjectKey, _ now: Date
     ) throws(StorageError) {
         let version = current.flatMap { $0.info.isExpired(at: now) ? nil : $0.info.version }
-        guard precondition.holds(for: version) else {
-            throw .preconditionFailed(key: key, precondition, current: version)
-        }
+        try precondition.check(version, of: key)
     }
 
     /// Makes a change of `folder` last, where this thread is to wait for that.

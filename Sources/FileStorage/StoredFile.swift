@@ -72,9 +72,7 @@ extension StoredFile? {
     /// - Throws: `notFound`, `preconditionFailed`.
     func live(_ key: ObjectKey, ifMatch: Version?, now: Date) throws(StorageError) -> StoredFile {
         guard let self, !self.info.isExpired(at: now) else { throw .notFound(key) }
-        if let ifMatch, ifMatch != self.info.version {
-            throw .preconditionFailed(key: key, .matches(ifMatch), current: self.info.version)
-        }
+        try Precondition(ifMatch: ifMatch).check(self.info.version, of: key)
         return self
     }
 }

@@ -9,13 +9,7 @@ struct GCSBucket: Sendable {
 
     /// The key as the bucket has it.
     func fullKey(_ key: ObjectKey) throws(StorageError) -> String {
-        let full = configuration.prefix + key.rawValue
-        guard full.utf8.count <= ObjectKey.maximumBytes else {
-            throw StorageError(
-                .invalid,
-                "with the prefix “\(configuration.prefix)” the key has more than \(ObjectKey.maximumBytes) bytes")
-        }
-        return full
+        try key.behind(configuration.prefix)
     }
 
     func mapped<Value>(_ body: () async throws(GCSFailure) -> Value) async throws(StorageError) -> Value {
@@ -44,18 +38,13 @@ struct GCSBucket: Sendable {
     /// What is under the key, in the version asked for.
     func current(_ key: ObjectKey, ifMatch: Version?) async throws(StorageError) -> ObjectInfo {
         guard let info = try await head(key) else { throw .notFound(key) }
-        if let ifMatch, ifMatch != info.version {
-            throw .preconditionFailed(key: key, .matches(ifMatch), current: info.version)
-        }
+        try Precondition(ifMatch: ifMatch).check(info.version, of: key)
         return info
     }
 
     func delete(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
         var condition: [(String, String)] = []
-        switch precondition {
-        case .absent: throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
-        case .none: break
-        case .matches(let version):
+        if case .matches(let version) = precondition {
             guard let known = GCSVersion(version) else {
                 throw .preconditionFailed(key: key, precondition, current: try await head(key)?.version)
             }
@@ -102,9 +91,7 @@ struct GCSBucket: Sendable {
             guard let object = try await object(key), let found = GCSObject.info(key, object),
                 let version = GCSVersion(found.version)
             else { throw .notFound(key) }
-            guard precondition.holds(for: found.version) else {
-                throw .preconditionFailed(key: key, precondition, current: found.version)
-            }
+            try precondition.check(found.version, of: key)
             var change = try GCSObject.encode(attributes, token: NUID.next(), digest: found.digest)
             // A patch keeps what it does not name.
             var metadata = object.fields("metadata").mapValues { _ in JSONValue.null }

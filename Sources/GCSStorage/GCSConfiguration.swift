@@ -53,7 +53,7 @@ public struct GCSConfiguration: Sendable {
         guard endpoint.hasPrefix("https://") || endpoint.hasPrefix("http://"), !endpoint.hasSuffix("/") else {
             throw invalid("endpoint “\(endpoint.abbreviated)” is not of the form https://host or https://host:port")
         }
-        guard prefix.isEmpty || ObjectKey(prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix) != nil else {
+        guard ObjectKey.canBegin(with: prefix) else {
             throw invalid("prefix “\(prefix.abbreviated)” is no beginning of a key")
         }
     }

@@ -90,9 +90,7 @@ struct Bucket: Sendable {
         guard let meta, holds(meta, at: .now) else {
             throw .notFound(key)
         }
-        if let ifMatch, ifMatch != meta.version {
-            throw .preconditionFailed(key: key, .matches(ifMatch), current: meta.version)
-        }
+        try Precondition(ifMatch: ifMatch).check(meta.version, of: key)
         return meta
     }
 

@@ -5,9 +5,7 @@ public import Storage
 extension JetStreamStore {
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
         do throws(StorageError) {
-            if options.precondition == .absent {
-                throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
-            }
+            try options.validate()
             return try await remove(key, options.precondition)
         } catch {
             throw error.during(.delete, key: key)
@@ -17,9 +15,7 @@ extension JetStreamStore {
     private func remove(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
         while true {
             let current = try await bucket.meta(key)
-            guard precondition.holds(for: bucket.liveVersion(current)) else {
-                throw .preconditionFailed(key: key, precondition, current: bucket.liveVersion(current))
-            }
+            try precondition.check(bucket.liveVersion(current), of: key)
             guard let current, !current.meta.isDeleted else { return false }
             var marker = ObjectMeta(nuid: current.meta.nuid)
             marker.isDeleted = true
@@ -47,9 +43,7 @@ extension JetStreamStore {
     ) async throws(StorageError) -> ObjectInfo {
         while true {
             let current = try await bucket.live(key)
-            guard precondition.holds(for: current.version) else {
-                throw .preconditionFailed(key: key, precondition, current: current.version)
-            }
+            try precondition.check(current.version, of: key)
             var meta = current.meta
             meta.attributes = attributes
             let message = bucket.publication(of: meta, as: key, replacing: current.sequence, modified: current.modified)

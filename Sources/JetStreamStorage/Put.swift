@@ -71,9 +71,7 @@ struct Put: Sendable {
 
     /// `current`, where the precondition holds for it.
     private func admitted(_ current: StoredMeta?) throws(StorageError) -> StoredMeta? {
-        guard options.precondition.holds(for: bucket.liveVersion(current)) else {
-            throw .preconditionFailed(key: key, options.precondition, current: bucket.liveVersion(current))
-        }
+        try options.precondition.check(bucket.liveVersion(current), of: key)
         return current
     }
 

@@ -61,9 +61,7 @@ extension Put {
     private func current() async throws(StorageError) -> StoredMeta? {
         do throws(StorageError) {
             let current = try await bucket.meta(key)
-            guard options.precondition.holds(for: bucket.liveVersion(current)) else {
-                throw .preconditionFailed(key: key, options.precondition, current: bucket.liveVersion(current))
-            }
+            try options.precondition.check(bucket.liveVersion(current), of: key)
             return current
         } catch {
             await purger.discard(nuid)

@@ -30,13 +30,7 @@ struct S3Bucket: Sendable {
 
     /// The key as the bucket has it.
     func fullKey(_ key: ObjectKey) throws(StorageError) -> String {
-        let full = configuration.prefix + key.rawValue
-        guard full.utf8.count <= ObjectKey.maximumBytes else {
-            throw StorageError(
-                .invalid,
-                "with the prefix “\(configuration.prefix)” the key has more than \(ObjectKey.maximumBytes) bytes")
-        }
-        return full
+        try key.behind(configuration.prefix)
     }
 
     /// Runs requests of an operation.
@@ -65,19 +59,13 @@ struct S3Bucket: Sendable {
     /// What is under the key, in the version asked for.
     func current(_ key: ObjectKey, ifMatch: Version?) async throws(StorageError) -> ObjectInfo {
         guard let info = try await head(key) else { throw .notFound(key) }
-        if let ifMatch, ifMatch != info.version {
-            throw .preconditionFailed(key: key, .matches(ifMatch), current: info.version)
-        }
+        try Precondition(ifMatch: ifMatch).check(info.version, of: key)
         return info
     }
 
     /// Removes the object; whether there was one.
     func delete(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
-        switch precondition {
-        case .absent: throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
-        case .matches(let version): return try await delete(key, version)
-        case .none: break
-        }
+        if case .matches(let version) = precondition { return try await delete(key, version) }
         // S3 does not say whether there was one. With a condition, of racing deletes one only is told so.
         for _ in 0..<10 where abilities.compareAndSwap {
             guard let found = try await head(key) else { return false }

@@ -93,7 +93,7 @@ public struct S3Configuration: Sendable {
             throw invalid("part size \(partSize) is not in 5 MiB…5 GiB")
         }
         guard (1...64).contains(parallelParts) else { throw invalid("\(parallelParts) parallel parts are not in 1…64") }
-        guard prefix.isEmpty || ObjectKey(prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix) != nil else {
+        guard ObjectKey.canBegin(with: prefix) else {
             throw invalid("prefix “\(prefix.abbreviated)” is no beginning of a key")
         }
     }

@@ -15,9 +15,7 @@ extension S3Bucket {
         }
         while true {
             guard let found = try await head(key) else { throw .notFound(key) }
-            guard precondition.holds(for: found.version) else {
-                throw .preconditionFailed(key: key, precondition, current: found.version)
-            }
+            try precondition.check(found.version, of: key)
             do throws(StorageError) {
                 return try await replace(found, attributes, precondition)
             } catch {

@@ -120,6 +120,7 @@ public final class S3Store: Store {
 
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
         do throws(StorageError) {
+            try options.validate()
             return try await bucket.delete(key, options.precondition)
         } catch {
             throw error.during(.delete, key: key)

@@ -94,9 +94,7 @@ struct Changes: Sendable {
 
     private func check(_ precondition: Precondition, _ current: ObjectRow?, _ key: ObjectKey) throws {
         let version = current.flatMap { $0.info.isExpired(at: now) ? nil : $0.info.version }
-        guard precondition.holds(for: version) else {
-            throw StorageError.preconditionFailed(key: key, precondition, current: version)
-        }
+        try precondition.check(version, of: key)
     }
 
     private func remove(_ id: Int64, _ body: Int64?, in database: Database) throws {

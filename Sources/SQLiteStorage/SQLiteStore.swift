@@ -163,17 +163,13 @@ public final class SQLiteStore: Store {
 
     private func live(_ info: ObjectInfo?, _ key: ObjectKey, _ ifMatch: Version?) throws(StorageError) -> ObjectInfo {
         guard let info, !info.isExpired(at: now()) else { throw .notFound(key) }
-        if let ifMatch, ifMatch != info.version {
-            throw .preconditionFailed(key: key, .matches(ifMatch), current: info.version)
-        }
+        try Precondition(ifMatch: ifMatch).check(info.version, of: key)
         return info
     }
 
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
         do throws(StorageError) {
-            if options.precondition == .absent {
-                throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
-            }
+            try options.validate()
             if Task.isCancelled { throw StorageError.cancelled }
             let changes = changes
             return try await connections.write { database in

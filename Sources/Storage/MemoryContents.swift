@@ -54,10 +54,7 @@ struct MemoryContents {
         if let id = draft.options.messageID, let first = recentIDs.info(of: id, now: draft.now) { return (first, []) }
         dropExpired(before: draft.now, atMost: Self.droppedByPut)
         let current = live(draft.key, now: draft.now)
-        let precondition = draft.options.precondition
-        guard precondition.holds(for: current?.version) else {
-            throw .preconditionFailed(key: draft.key, precondition, current: current?.version)
-        }
+        try draft.options.precondition.check(current?.version, of: draft.key)
         let evicted = try makeRoom(for: draft)
         let info = info(of: draft)
         store(Entry(info: info, bytes: draft.bytes))
@@ -68,15 +65,11 @@ struct MemoryContents {
         return (info, evicted)
     }
 
-    mutating func delete(_ key: ObjectKey, _ precondition: Precondition, now: Date) throws(StorageError) -> Bool {
+    mutating func delete(_ key: ObjectKey, _ options: DeleteOptions, now: Date) throws(StorageError) -> Bool {
         try checkOpen()
-        if precondition == .absent {
-            throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
-        }
+        try options.validate()
         let current = live(key, now: now)
-        guard precondition.holds(for: current?.version) else {
-            throw .preconditionFailed(key: key, precondition, current: current?.version)
-        }
+        try options.precondition.check(current?.version, of: key)
         guard current != nil else { return false }
         remove(key)
         counters.deletes += 1
@@ -89,9 +82,7 @@ struct MemoryContents {
     ) throws(StorageError) -> ObjectInfo {
         try checkOpen()
         guard var info = live(key, now: now) else { throw .notFound(key) }
-        guard precondition.holds(for: info.version) else {
-            throw .preconditionFailed(key: key, precondition, current: info.version)
-        }
+        try precondition.check(info.version, of: key)
         info.attributes = attributes
         info.version = nextVersion()
         entries.setInfo(info)
@@ -141,9 +132,7 @@ struct MemoryContents {
             throw .notFound(key)
         }
         counters.hits += 1
-        if let ifMatch, ifMatch != entry.info.version {
-            throw .preconditionFailed(key: key, .matches(ifMatch), current: entry.info.version)
-        }
+        try Precondition(ifMatch: ifMatch).check(entry.info.version, of: key)
         return entry
     }
 

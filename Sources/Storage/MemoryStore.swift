@@ -93,7 +93,7 @@ public final class MemoryStore: Store {
         do throws(StorageError) {
             let now = now()
             return try contents.withLock { contents throws(StorageError) in
-                try contents.delete(key, options.precondition, now: now)
+                try contents.delete(key, options, now: now)
             }
         } catch {
             throw error.during(.delete, key: key)

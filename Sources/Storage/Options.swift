@@ -15,6 +15,16 @@ public enum Precondition: Sendable, Hashable {
         case .matches(let version): current == version
         }
     }
+
+    /// Throws `preconditionFailed`, with the current version, unless it holds for what is under `key` now.
+    public func check(_ current: Version?, of key: ObjectKey) throws(StorageError) {
+        guard holds(for: current) else { throw .preconditionFailed(key: key, self, current: current) }
+    }
+
+    /// What a read asks for: this version, or none where it says nothing.
+    public init(ifMatch version: Version?) {
+        self = version.map { .matches($0) } ?? .none
+    }
 }
 
 /// How to put.
@@ -88,6 +98,12 @@ public struct DeleteOptions: Sendable {
     /// A plain delete unless told otherwise.
     public init(precondition: Precondition = .none) {
         self.precondition = precondition
+    }
+
+    /// Throws `invalid` for `absent`.
+    public func validate() throws(StorageError) {
+        guard precondition == .absent else { return }
+        throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
     }
 }
 

@@ -31,9 +31,7 @@ struct HiddenMetadata: Sendable {
         }
         for _ in 0..<100 {
             let current = try await base.info(key)
-            guard precondition.holds(for: current.version) else {
-                throw .preconditionFailed(key: key, precondition, current: current.version)
-            }
+            try precondition.check(current.version, of: key)
             let all = try adding(try renewed(current), to: attributes)
             do throws(StorageError) {
                 let options = SetMetadataOptions(precondition: .matches(current.version))

@@ -39,9 +39,7 @@ actor ExampleStore: Store {
     }
 
     func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
-        if options.precondition == .absent {
-            throw StorageError(.invalid, "a delete can't ask that nothing is stored there")
-        }
+        try options.validate()
         try check(options.precondition, key)
         return objects.removeValue(forKey: key) != nil
     }
@@ -72,18 +70,13 @@ actor ExampleStore: Store {
     ) {
         try checkOpen()
         guard let object = objects[key] else { throw .notFound(key) }
-        if let ifMatch, ifMatch != object.info.version {
-            throw .preconditionFailed(key: key, .matches(ifMatch), current: object.info.version)
-        }
+        try Precondition(ifMatch: ifMatch).check(object.info.version, of: key)
         return object
     }
 
     private func check(_ precondition: Precondition, _ key: ObjectKey) throws(StorageError) {
         try checkOpen()
-        let current = objects[key]?.info.version
-        guard precondition.holds(for: current) else {
-            throw .preconditionFailed(key: key, precondition, current: current)
-        }
+        try precondition.check(objects[key]?.info.version, of: key)
     }
 
     private func checkOpen() throws(StorageError) {

@@ -32,7 +32,9 @@ extension JetStreamStore: MaintainedStore {
         let due: [StoredMeta]
         var next = Date.now.addingTimeInterval(1)
         if let index, index.isUsable {
-            try await index.refresh()
+            // An index that follows the bucket needs no request: what it does not know yet, it knows the next time, and
+            // what it knows no longer, the condition tells.
+            if bucket.followsReliably { index.start() } else { try await index.refresh() }
             due = index.expired(atMost: Self.removedAtOnce)
         } else {
             due = try await expiredOnServer()

@@ -41,11 +41,14 @@ struct LocalBench: AsyncParsableCommand {
         let size = size
         let payload = [UInt8](repeating: 7, count: size)
         switch kind {
-        case "put": return { try await store.put(try Self.key($0), ObjectBody(payload)) }
+        case "put":
+            let keys = try (0..<count).map(Self.key)
+            return { try await store.put(keys[$0], ObjectBody(payload)) }
         case "get", "read":
             let options = GetOptions(verify: kind == "get")
+            let keys = try (0..<1000).map(Self.key)
             return { index in
-                let object = try await store.get(try Self.key(index % 1000), options: options)
+                let object = try await store.get(keys[index % 1000], options: options)
                 let bytes = try await object.body.collect(upTo: size)
                 guard bytes.count == size else { throw ValidationError("\(bytes.count) bytes") }
             }

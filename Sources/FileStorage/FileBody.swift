@@ -17,11 +17,11 @@ final class FileBody: Sendable {
     private let threads: IOThreads
     private let state: Mutex<State>
 
-    init(_ stored: StoredFile, _ range: Range<Int>, verify: Bool, _ threads: IOThreads) {
-        file = stored.file
-        info = stored.info
+    init(_ file: Descriptor, _ info: ObjectInfo, _ range: Range<Int>, verify: Bool, _ threads: IOThreads) {
+        self.file = file
+        self.info = info
         self.threads = threads
-        let isWhole = range.count == stored.info.size
+        let isWhole = range.count == info.size
         state = Mutex(State(rest: range, hash: verify && isWhole ? SHA256() : nil))
     }
 

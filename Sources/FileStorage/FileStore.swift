@@ -15,8 +15,8 @@ public import Storage
 /// like are `unavailable`; a failing or damaged disk is `internal`. A change that was made but may not survive a power
 /// failure, because syncing its folder failed, is `unavailable` too.
 public final class FileStore: Store {
-    /// Objects up to this size are read in one go.
-    private static let readAtOnce = 256 << 10
+    /// Objects up to this size are read in one go, larger ones in such parts.
+    private static let readAtOnce = 512 << 10
 
     let root: Root
     let threads: IOThreads
@@ -67,11 +67,18 @@ public final class FileStore: Store {
             let verify = configuration.verify && options.verify
             switch found.content {
             case .bytes(let bytes):
-                if verify { try FileBody.check(Digest(of: bytes), info) }
+                if verify { try info.check(Digest(of: bytes)) }
                 let part = range.count == info.size ? bytes : Array(bytes[range])
                 return StoredObject(info: info, range: range, body: ObjectBody(part))
             case .file(let file):
-                let body = FileBody(file, info, range, verify: verify, threads).body
+                let body = ReadBody.body(info, range, verify: verify) { [threads] (rest) async throws(StorageError) in
+                    let count = min(rest.count, Self.readAtOnce)
+                    let bytes = try await threads.run { () throws(StorageError) in
+                        try file.read(count, at: rest.lowerBound)
+                    }
+                    guard bytes.count == count else { throw StoredFile.damaged(key) }
+                    return bytes
+                }
                 return StoredObject(info: info, range: range, body: body)
             }
         } catch {

@@ -41,10 +41,24 @@ struct Bodies: Sendable {
         }
     }
 
+    /// The bytes of an object at the beginning of `rest`, as far as the chunk goes that holds them.
+    func read(_ rest: Range<Int>, of body: Int64, _ info: ObjectInfo) async throws(StorageError) -> [UInt8] {
+        let place = rest.lowerBound / Schema.chunk
+        let start = place * Schema.chunk
+        let bytes = try await chunk(place, of: body)
+        guard bytes.count == min(Schema.chunk, info.size - start) else { throw Self.damaged(info) }
+        let part = rest.lowerBound - start..<min(rest.upperBound - start, bytes.count)
+        return part.count < bytes.count ? Array(bytes[part]) : bytes
+    }
+
+    static func damaged(_ info: ObjectInfo) -> StorageError {
+        StorageError(.internal, "the bytes of “\(info.key)” are damaged", key: info.key.rawValue)
+    }
+
     /// The bytes of one chunk.
     ///
     /// - Throws: `unavailable` where the object was replaced or deleted so long ago that they are gone.
-    func chunk(_ place: Int, of body: Int64) async throws(StorageError) -> [UInt8] {
+    private func chunk(_ place: Int, of body: Int64) async throws(StorageError) -> [UInt8] {
         let bytes = try await connections.read { connection in
             if connection.isHurried { throw ReadConnection.TakesLong() }
             return try connection.statement(.chunk).first(.integer(Self.id(of: place, in: body))) { Array($0.bytes(0)) }

@@ -140,13 +140,14 @@ public final class SQLiteStore: Store {
             let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
             let verify = configuration.verify && options.verify
             if let number = found.1 {
-                let body = StoredBody(number, info, range, verify: verify, bodies).body
+                let body = ReadBody.body(info, range, verify: verify) { [bodies] (rest) async throws(StorageError) in
+                    try await bodies.read(rest, of: number, info)
+                }
                 return StoredObject(info: info, range: range, body: body)
             }
             let bytes = found.2
-            guard bytes.count == info.size, !verify || Digest(of: bytes) == info.digest else {
-                throw StoredBody.damaged(info)
-            }
+            guard bytes.count == info.size else { throw Bodies.damaged(info) }
+            if verify { try info.check(Digest(of: bytes)) }
             let part = range.count == info.size ? bytes : Array(bytes[range])
             return StoredObject(info: info, range: range, body: ObjectBody(part))
         } catch {

@@ -2,7 +2,6 @@ import FoundationEssentials
 import Logging
 import NATS
 public import Storage
-import Synchronization
 
 extension JetStreamStore: MaintainedStore {
     /// How many expired objects one call removes at most.
@@ -70,32 +69,5 @@ extension JetStreamStore: MaintainedStore {
             due.append(stored)
         }
         return due
-    }
-}
-
-/// When chunks that no object refers to are looked for.
-final class CleaningSchedule: Sendable {
-    let grace: Duration
-    private let interval: Duration?
-    private let next: Mutex<ContinuousClock.Instant>
-
-    /// - Parameters:
-    ///   - interval: nil: never.
-    ///   - grace: how old they have to be.
-    init(every interval: Duration?, grace: Duration) {
-        self.interval = interval
-        self.grace = grace
-        // Components that start together do not clean together.
-        next = Mutex(.now + (interval ?? .zero) * Double.random(in: 0.5..<1))
-    }
-
-    /// True once in each interval.
-    var isDue: Bool {
-        guard let interval else { return false }
-        return next.withLock { next in
-            guard next <= .now else { return false }
-            next = .now + interval
-            return true
-        }
     }
 }

@@ -54,6 +54,13 @@ import Testing
     }
 }
 
+@Suite(.remote(.newest)) struct RemoteStoreOverJetStreamOnNewestConformance {
+    @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws { try await check(one) }
+    @Test(arguments: ConformanceSuite.shutdownCases) func proves(shutdown one: ConformanceCase) async throws {
+        try await checkShutdown(one)
+    }
+}
+
 @Suite(.remote(.newest) { _ in MemoryStore() }) struct RemoteStoreOverMemoryOnNewestConformance {
     @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws { try await check(one) }
     @Test(arguments: ConformanceSuite.shutdownCases) func proves(shutdown one: ConformanceCase) async throws {

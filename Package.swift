@@ -180,6 +180,13 @@ let package = Package(
             dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
             swiftSettings: strict),
         .testTarget(
+            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageOperationsTests",
+            dependencies: ["StorageOperations", "PrometheusMetrics", "NATS", "TestSupport", "nats-storage", logging],
+            exclude: ["page.py"], swiftSettings: strict),
+        .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "S3StorageTests",

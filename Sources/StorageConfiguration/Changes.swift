@@ -1,3 +1,5 @@
+import StorageService
+
 /// Where two readings of the configuration file differ, by places in the file: `instances[objectstore].store.bucket`.
 public struct ConfigurationChanges: Sendable, Hashable {
     /// What can take effect while the component runs: `log`, `http.browse`, instances' `limits`.

@@ -1,5 +1,4 @@
-public import Logging
-public import Metrics
+import Logging
 public import NATS
 import PrometheusMetrics
 public import ServiceLifecycle
@@ -26,8 +25,10 @@ public struct OperationsOptions: Sendable {
 public final class Operations: Service {
     /// An instance to be watched.
     public struct Instance: Sendable {
-        let monitor: InstanceMonitor
-        let store: any Store
+        /// What is seen of it.
+        public let monitor: InstanceMonitor
+        /// What it serves.
+        public let store: any Store
         let storeType: String
 
         /// - Parameters:
@@ -101,7 +102,7 @@ public final class Operations: Service {
     public func run() async throws {
         guard let server = bound.withLock({ $0 }) else { return }
         logger.info("listening on http://\(listening)")
-        try? await cancelWhenGracefulShutdown { await server.run() }
+        await cancelWhenGracefulShutdown { await server.run() }
     }
 
     func answer(_ request: WebRequest) async -> WebResponse {

@@ -55,15 +55,15 @@ final class PortStatistics: Sendable {
     var current: Counters { state.withLock { $0.counters } }
 
     func count(_ answered: Answered) {
-        let (counter, timer) = state.withLock { state in
+        let (total, duration) = state.withLock { state -> (Counter, Timer) in
             state.counters.add(answered)
             return (
                 counter(Outcome(operation: answered.operation, code: answered.code), &state),
                 timer(answered.operation, &state)
             )
         }
-        counter.increment()
-        timer.record(duration: answered.duration)
+        total.increment()
+        duration.record(duration: answered.duration)
         bytesIn.increment(by: answered.bytesIn)
         bytesOut.increment(by: answered.bytesOut)
     }

@@ -6,6 +6,7 @@ import Storage
 import StorageConfiguration
 import StorageOperations
 import StorageService
+import UnixSignals
 
 /// All that one process serves: connections, stores, instances, and the HTTP port.
 struct Component {

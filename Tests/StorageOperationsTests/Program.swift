@@ -29,7 +29,9 @@ final class Program: Sendable {
         var text = ""
         while !text.contains("serving instance") {
             let data = await withCheckedContinuation { continuation in
-                DispatchQueue.global().async { continuation.resume(returning: output.fileHandleForReading.availableData) }
+                DispatchQueue.global().async {
+                    continuation.resume(returning: output.fileHandleForReading.availableData)
+                }
             }
             guard !data.isEmpty else { throw TestFailure("the component ended: \(try logText())") }
             text += String(decoding: data, as: UTF8.self)
@@ -62,7 +64,9 @@ final class Program: Sendable {
 
     /// Returns once the log holds `text`.
     func logged(_ text: String) async throws {
-        try await eventually("the log does not say “\(text)”: \(try logText().suffix(2000))") { try logText().contains(text) }
+        try await eventually("the log does not say “\(text)”: \(try logText().suffix(2000))") {
+            try logText().contains(text)
+        }
     }
 
     func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }

@@ -27,7 +27,9 @@ package struct PrometheusText {
                 help = (String(parts[0]), String(parts[1]))
             } else if line.hasPrefix("# TYPE ") {
                 let parts = line.dropFirst(7).split(separator: " ")
-                guard parts.count == 2, ["counter", "gauge", "histogram"].contains(parts[1]) else { throw fail("no type") }
+                guard parts.count == 2, ["counter", "gauge", "histogram"].contains(parts[1]) else {
+                    throw fail("no type")
+                }
                 let name = String(parts[0])
                 guard help?.name == name, let text = help?.text, families[name] == nil, name.isMetricName else {
                     throw fail("no HELP before it, or it comes twice")

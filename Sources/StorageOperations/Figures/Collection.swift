@@ -1,3 +1,4 @@
+import Logging
 import NATS
 import PrometheusMetrics
 import Storage

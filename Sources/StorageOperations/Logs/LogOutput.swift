@@ -40,8 +40,8 @@ final class LogOutput: Sendable {
 
     /// Returns when what was taken so far is written, or after a second.
     func flush() async {
-        let end = DispatchWorkItem {}
-        queue.async(execute: end)
+        let end = DispatchSemaphore(value: 0)
+        queue.async { end.signal() }
         await withUnsafeContinuation { continuation in
             DispatchQueue.global().async {
                 _ = end.wait(timeout: .now() + .seconds(1))

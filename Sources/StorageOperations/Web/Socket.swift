@@ -20,7 +20,7 @@ final class Socket: Sendable {
                 address.isVersion6 ? AF_INET6 : AF_INET,
                 Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0))
         socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
-        if address.isVersion6 { socket.set(Int32(IPPROTO_IPV6.rawValue), IPV6_V6ONLY, 0) }
+        if address.isVersion6 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
         guard socket.descriptor >= 0, socket.bind(to: address), listen(socket.descriptor, 128) == 0 else {
             let reason = String(cString: strerror(errno))
             throw StorageError(
@@ -68,9 +68,12 @@ final class Socket: Sendable {
 
     /// The next connection; nil where there is none, or none can be taken.
     func accept() -> Socket? {
-        let connection = accept4(descriptor, nil, nil, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+        let connection = Glibc.accept(descriptor, nil, nil)
         guard connection >= 0 else { return nil }
         let socket = Socket(connection)
+        guard fcntl(connection, F_SETFL, O_NONBLOCK) == 0, fcntl(connection, F_SETFD, FD_CLOEXEC) == 0 else {
+            return nil
+        }
         socket.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         return socket
     }
@@ -90,7 +93,7 @@ final class Socket: Sendable {
     func write(_ bytes: [UInt8], until deadline: ContinuousClock.Instant) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let sent = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+            let sent = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             if sent > 0 {
                 rest = rest.dropFirst(sent)
             } else {

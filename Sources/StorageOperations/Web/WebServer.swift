@@ -31,7 +31,7 @@ final class WebServer: Sendable {
     private let observe: @Sendable (_ path: String, _ status: Int) -> Void
     private let state = Mutex(Figures())
     /// Readable once the server is to stop.
-    private let wake: Int32
+    private let wake: WakePipe
 
     /// Listens; connections are served once ``run()`` does.
     ///
@@ -48,12 +48,7 @@ final class WebServer: Sendable {
         listener = try Socket.listening(on: address)
         // One for each connection, and one that waits for the next.
         threads = try IOThreads(count: limits.maxConnections + 1)
-        wake = eventfd(0, Int32(EFD_CLOEXEC.rawValue))
-        guard wake >= 0 else { throw StorageError(.unavailable, "no more files can be opened") }
-    }
-
-    deinit {
-        close(wake)
+        wake = try WakePipe()
     }
 
     /// The port listened on.
@@ -80,7 +75,7 @@ final class WebServer: Sendable {
                 group.cancelAll()
             }
         } onCancel: {
-            eventfd_write(wake, 1)
+            wake.wake()
         }
     }
 
@@ -88,7 +83,7 @@ final class WebServer: Sendable {
     private func accepted() async -> [Socket] {
         let (listener, wake) = (listener, wake)
         let connections = try? await threads.run { () throws(StorageError) -> [Socket] in
-            listener.waitForConnection(or: wake)
+            listener.waitForConnection(or: wake.readEnd)
             var all: [Socket] = []
             while all.count < 16, let connection = listener.accept() { all.append(connection) }
             // Out of files: they come back in time.
@@ -180,6 +175,27 @@ final class WebServer: Sendable {
     /// Runs what waits on a thread that may; nil where there is none.
     private func wait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
         try? await threads.run { () throws(StorageError) in body() }
+    }
+}
+
+/// Ends a wait on another thread.
+private final class WakePipe: Sendable {
+    let readEnd: Int32
+    private let writeEnd: Int32
+
+    init() throws(StorageError) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw StorageError(.unavailable, "no more files can be opened") }
+        (readEnd, writeEnd) = (ends[0], ends[1])
+    }
+
+    deinit {
+        close(readEnd)
+        close(writeEnd)
+    }
+
+    func wake() {
+        _ = Glibc.write(writeEnd, "x", 1)
     }
 }
 

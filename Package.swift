@@ -75,7 +75,8 @@ let package = Package(
             name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto, cryptoExtras],
             swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-        .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: strict),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .target(name: "Compression", dependencies: ["CZlib", "CZstd"], swiftSettings: strict),
         .target(
             name: "StorageLayers", dependencies: ["Storage", "Encodings", "Compression", crypto, deque, metrics],
             swiftSettings: strict),

@@ -114,7 +114,9 @@ import Testing
         #expect(try await mirror.info("b").version == fixture.store.info("b").version)
         await expect(.unsupported) { _ = try await mirror.put("a", ObjectBody("x")) }
         await expect(.unsupported) { _ = try await mirror.delete("a") }
-        await expect(.unsupported) { _ = try await mirror.setMetadata("a", ObjectAttributes(), options: SetMetadataOptions()) }
+        await expect(.unsupported) {
+            _ = try await mirror.setMetadata("a", ObjectAttributes(), options: SetMetadataOptions())
+        }
         await expect(.unsupported) { _ = try await mirror.link("l", to: "a") }
         await expect(.unsupported) { _ = try await mirror.removeOrphans(olderThan: .zero) }
         #expect(try await mirror.maintain().expired.isEmpty && mirror.capabilities == [])

@@ -81,7 +81,7 @@ import Testing
                             let object = try await store.get("counter")
                             let text = String(decoding: try await object.body.collect(upTo: 100), as: UTF8.self)
                             let options = PutOptions(precondition: .matches(object.info.version))
-                            do {
+                            do throws(StorageError) {
                                 try await store.put("counter", ObjectBody("\(Int(text)! + 1)"), options: options)
                                 break
                             } catch  where error.kind == .preconditionFailed {

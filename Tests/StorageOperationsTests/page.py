@@ -123,7 +123,6 @@ async def main():
             "rate": await browser.until("parseFloat(document.querySelector('.figures dd').textContent) > 0"),
             "connections": await browser.run("document.getElementById('nats').textContent"),
         }
-        await browser.until("[...document.querySelectorAll('#keys .folder')].length >= 1")
         await browser.run("document.getElementById('prefix').value = 'dir/'; document.getElementById('go').requestSubmit()")
         await browser.until(f"[...document.querySelectorAll('#keys .key')].some(k => k.textContent === {json.dumps(NASTY)})")
         await browser.run("document.querySelector('#crumbs button').click()")

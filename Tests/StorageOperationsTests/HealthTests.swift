@@ -36,7 +36,7 @@ import Testing
             """
         let program = try await Program(
             instances: "instances: [{name: a, store: {type: memory}}, {name: b, store: \(s3)}]", server: server)
-        #expect(try await program.get("/readyz").status == 200)
+        try await eventually("not ready with its bucket") { try await program.get("/readyz").status == 200 }
         bucket.kill()
         try await eventually("still ready without its bucket") { try await program.get("/readyz").status == 503 }
         let instances = try await program.get("/readyz").json["instances"] as? [String: [String: Any]]

@@ -116,7 +116,8 @@ async def main():
         await client.request("storage.t.put", b"x", headers={"Storage-Key": NASTY, "Content-Type": "<b>x</b>"})
         await client.request("storage.t.put", b"x", headers={"Storage-Key": NASTY, "Storage-If-None-Match": "*"})
         await browser.until("document.querySelector('#errors code')?.textContent === 'precondition_failed'")
-        await load(client, 4)
+        loading = asyncio.create_task(load(client, 60))
+        await asyncio.sleep(4)
         seen = {
             "delays": delays,
             "nasty": await browser.run(f"[...document.querySelectorAll('#errors .message')].some(m => m.textContent.includes({json.dumps(NASTY)}))"),
@@ -145,6 +146,7 @@ async def main():
         seen["images"] = await browser.run("document.images.length")
         seen["console"] = browser.console
         print(json.dumps(seen))
+        loading.cancel()
     finally:
         browser.process.kill()
         await client.close()

@@ -80,6 +80,8 @@ final class Socket: Sendable {
             return nil
         }
         socket.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        // What the system keeps for a peer that does not read.
+        socket.set(SOL_SOCKET, SO_SNDBUF, 128 << 10)
         return socket
     }
 

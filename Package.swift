@@ -177,6 +177,10 @@ let package = Package(
             name: "GCSStorageTests",
             dependencies: ["GCSStorage", "Storage", "StorageConformance", "HTTP", "TestSupport"],
             exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "DeploymentTests",
+            dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
+            swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -31,6 +31,7 @@ extension ConfigurationNode {
     fileprivate func printed(_ shape: Shape) throws -> Printed {
         switch shape {
         case .secret: .scalar("(hidden)")
+        case .url: .scalar(try string().withoutUser)
         case .text, .integer, .number, .boolean, .size, .duration, .choice: .scalar(try string().withoutPassword)
         case .list(let element): .list(try elements().map { try $0.printed(element) })
         case .mapping(let value):
@@ -120,11 +121,13 @@ extension String {
         return "\"" + escaped.joined() + "\""
     }
 
-    /// A URL without the user and password that it may hold.
-    fileprivate var withoutPassword: String {
-        guard let start = firstRange(of: "://")?.upperBound, let end = self[start...].lastIndex(of: "@") else {
-            return self
-        }
+    /// Without the user and password of a URL, where it is one.
+    fileprivate var withoutPassword: String { contains("://") ? withoutUser : self }
+
+    /// A URL, with or without a scheme, without the user and password that it may hold.
+    fileprivate var withoutUser: String {
+        let start = firstRange(of: "://")?.upperBound ?? startIndex
+        guard let end = self[start...].lastIndex(of: "@") else { return self }
         return self[..<start] + "(hidden)" + self[end...]
     }
 }

@@ -58,7 +58,8 @@ public struct StorageInstance: Service {
         let servers = servers(context, uploads)
         let discovery = Discovery(
             configuration: configuration,
-            statistics: Dictionary(uniqueKeysWithValues: servers.map { ($0.port, $0.statistics) }))
+            statistics: Dictionary(uniqueKeysWithValues: servers.map { ($0.port, $0.statistics) }),
+            capabilities: store.capabilities)
         var ports: [(NATSSubscription, PortServer)] = []
         for server in servers { ports.append((try await subscribe(server), server)) }
         let parts = partServer(context, uploads)

@@ -71,6 +71,57 @@ import Testing
         }
     }
 
+    @Test(arguments: ServerFlavor.allCases)
+    func aPasswordInTheURLIsInNoMessage(_ flavor: ServerFlavor) async throws {
+        let server = try await NATSServer(
+            flavor, configuration: #"authorization { user: planted-user, password: planted-password }"#)
+        let address = "planted-user:planted-password@127.0.0.1"
+        let connection = try await connect(server) { $0.urls = ["nats://\(address):\(server.port)"] }
+        #expect(connection.connectedURL == server.url)
+        await connection.close()
+        await expect(.tls) { _ = try await connect(server) { $0.urls = ["tls://\(address):\(server.port)"] } }
+        for urls in [
+            ["nats://\(address):1"], ["\(address):1"], ["nats://\(address):port"], ["tls://\(address):\(server.port)"],
+            ["nats://planted-user:planted-wrong@127.0.0.1:\(server.port)"],
+            ["nats://\(address):1", "bad url \(address)"],
+        ] {
+            await #expect {
+                _ = try await connect(server) { $0.urls = urls }
+            } throws: {
+                ($0 as? NATSError)?.description.contains("planted") == false
+            }
+        }
+    }
+
+    @Test(arguments: ServerFlavor.allCases)
+    func repliesComeBeneathThePrefix(_ flavor: ServerFlavor) async throws {
+        let server = try await NATSServer(
+            flavor,
+            configuration: """
+                authorization { users: [
+                  {user: a, password: a, permissions: {publish: ">", subscribe: ["_INBOX_a.>", "echo"]}}
+                ] }
+                """)
+        let user = NATSOptions.Credentials.userPassword("a", "a")
+        let connection = try await connect(server) {
+            $0.credentials = user
+            $0.inboxPrefix = "_INBOX_a"
+        }
+        #expect(connection.newInbox().hasPrefix("_INBOX_a."))
+        let echo = try await connection.subscribe("echo")
+        let answering = Task {
+            for try await message in echo { try await connection.publish(try #require(message.reply)) }
+        }
+        #expect(try await connection.request("echo").payload.isEmpty)
+        let forbidden = try await connect(server) { $0.credentials = user }
+        await expect(.permission) { _ = try await forbidden.request("echo", timeout: .seconds(60)) }
+        await expect(.permission) { _ = try await forbidden.request("echo", timeout: .seconds(60)) }
+        await forbidden.close()
+        await connection.close()
+        try await answering.value
+        await expect(.invalidArgument) { _ = try await connect(server) { $0.inboxPrefix = "a b" } }
+    }
+
     @Test func aCertificateNeedsItsKey() async throws {
         var tls = NATSOptions.TLS()
         tls.certificate = "/dev/null"
@@ -103,6 +154,14 @@ import Testing
         tls.ca = folder.path + "/ca.pem"
         let withoutCertificate = tls
         await #expect(throws: NATSError.self) { _ = try await connect(server) { $0.tls = withoutCertificate } }
+        let stranger = NATSOptions.TLS()
+        await #expect {
+            _ = try await connect(server) { $0.tls = stranger }
+        } throws: {
+            let error = $0 as? NATSError
+            return error?.code == .tls && error?.description.contains("unable to get local issuer certificate") == true
+                && error?.isTransient == false
+        }
         tls.certificate = folder.path + "/client.pem"
         tls.key = folder.path + "/client.key"
         let whole = tls

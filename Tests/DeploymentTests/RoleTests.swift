@@ -96,7 +96,7 @@ import Testing
         #expect(try await reading.bytes("large") == large)
         #expect(try await reading.list(ListQuery()).keys.first == "large")
         await #expect {
-            try await reading.put("mine", ObjectBody("x"))
+            _ = try await reading.put("mine", ObjectBody("x"))
         } throws: {
             ($0 as? StorageError)?.errorClass == .fatal && "\($0)".lowercased().contains("permissions violation")
         }

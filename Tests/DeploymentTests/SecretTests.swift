@@ -89,22 +89,26 @@ import Testing
         let folder = try Folder()
         let server = try await NATSServer(
             .newest, configuration: "authorization { user: planted-user, password: planted-password }")
+        let bucket = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
+            ["-H", "127.0.0.1", "-p", String(port)]
+        }
         let yaml = """
             nats: {url: "nats://planted-user:planted-password@127.0.0.1:\(server.port)"}
             log: {level: trace}
             instances:
               - store: {type: memory}
                 layers: [{encrypt: {keys: {one: "\(Self.key.base64EncodedString())"}}}]
-              - {name: s3, store: {type: s3, bucket: objects, region: eu-central-1, endpoint: "http://127.0.0.1:1",
+              - {name: s3, store: {type: s3, bucket: objects, region: us-east-1, create: true, endpoint: "http://127.0.0.1:\(bucket.port)",
                  access_key_id: planted-id, secret_access_key: planted-secret, session_token: planted-session}}
             """
         let component = try await Program.Component(["--config", try folder.write(yaml, "all")])
+        bucket.kill()
         let url = ["--server", "nats://planted-user:planted-password@127.0.0.1:\(server.port)"]
         for command in [
             ["put", "k", "/etc/hostname"], ["get", "k"], ["get", "none"], ["put", "k", "/etc/hostname"],
         ] {
             for instance in ["objectstore", "s3"] {
-                let outcome = try await Program.run(command + url + ["--instance", instance, "--timeout", "5"])
+                let outcome = try await Program.run(command + url + ["--instance", instance, "--timeout", "2"])
                 #expect((outcome.status == 0) == (instance == "objectstore" && command[1] == "k"), "\(outcome)")
                 expectNothing(in: outcome.output + outcome.complaints, "\(command) \(instance)")
             }

@@ -37,7 +37,7 @@ package enum Program {
         /// Starts it and waits until it serves; what it says goes to a file.
         package init(_ arguments: [String], environment: [String: String] = [:]) async throws {
             log = FileManager.default.temporaryDirectory.appendingPathComponent("component-\(UUID().uuidString)")
-            FileManager.default.createFile(atPath: log.path, contents: nil)
+            _ = FileManager.default.createFile(atPath: log.path, contents: nil)
             let handle = try FileHandle(forWritingTo: log)
             process = Process()
             process.executableURL = Program.url

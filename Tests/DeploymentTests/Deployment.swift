@@ -14,3 +14,21 @@ enum Deployment {
         values.map { "\($0.key): \"\($0.value)\"\n" }.sorted().joined() + (try text(path))
     }
 }
+
+/// A folder that goes with its owner.
+final class Folder: Sendable {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("deployment-\(UUID().uuidString)")
+
+    init() throws {
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    /// Writes a file; its path.
+    func write(_ text: String, _ name: String) throws -> String {
+        let file = url.appendingPathComponent(name)
+        try text.write(to: file, atomically: true, encoding: .utf8)
+        return file.path
+    }
+}

@@ -108,7 +108,7 @@ import Testing
             ["put", "k", "/etc/hostname"], ["get", "k"], ["get", "none"], ["put", "k", "/etc/hostname"],
         ] {
             for instance in ["objectstore", "s3"] {
-                let outcome = try await Program.run(command + url + ["--instance", instance, "--timeout", "2"])
+                let outcome = try await Program.run(command + url + ["--instance", instance, "--timeout", "1"])
                 #expect((outcome.status == 0) == (instance == "objectstore" && command[1] == "k"), "\(outcome)")
                 expectNothing(in: outcome.output + outcome.complaints, "\(command) \(instance)")
             }
@@ -118,21 +118,5 @@ import Testing
         #expect(await component.stop() == 0)
         #expect(component.said.contains("NATS connection"))
         expectNothing(in: component.said, "the log")
-    }
-
-    private final class Folder {
-        private let url = FileManager.default.temporaryDirectory.appendingPathComponent("secrets-\(UUID().uuidString)")
-
-        init() throws {
-            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        }
-
-        deinit { try? FileManager.default.removeItem(at: url) }
-
-        func write(_ text: String, _ name: String) throws -> String {
-            let file = url.appendingPathComponent(name)
-            try text.write(to: file, atomically: true, encoding: .utf8)
-            return file.path
-        }
     }
 }

@@ -125,7 +125,7 @@ public final class NATSConnection: Sendable {
     /// Asks and waits for one reply.
     ///
     /// - Throws: `noResponders`, `timeout`, `permission`, `status` for any other status message (unless
-    ///   `acceptStatus`), `connectionClosed`, `cancelled`, and what ``publish`` throws. A reply that comes after that
+    ///   `acceptStatus`), `connectionClosed`, `cancelled`, and what ``publish(_:headers:payload:reply:)`` throws. A reply that comes after that
     ///   is dropped.
     public func request(
         _ subject: String, headers: NATSHeaders = [:], payload: [UInt8] = [], timeout: Duration = .seconds(5),

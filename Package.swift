@@ -48,7 +48,11 @@ let package = Package(
     ],
     targets: [
         .target(name: "Encodings", swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
+        .systemLibrary(name: "CMalloc"),
+        .target(
+            name: "Storage", dependencies: ["Encodings", "COpenSSL", "CMalloc", crypto, deque], swiftSettings: strict),
         .target(name: "CFiles"),
         .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
         .target(

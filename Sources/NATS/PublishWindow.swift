@@ -27,7 +27,10 @@ public final class PublishWindow: Sendable {
     public func publish(
         _ subject: String, headers: NATSHeaders = [:], payload: [UInt8]
     ) async throws(NATSError) {
-        await wait { [limit] in $0.inFlight < limit || $0.failure != nil }
+        if state.withLock({ $0.inFlight >= limit }) {
+            // Until there is room for several: to be woken for each costs more.
+            await wait { [limit] in $0.inFlight <= limit - max(1, limit / 4) || $0.failure != nil }
+        }
         if let failure = state.withLock({ $0.failure }) { throw failure }
         state.withLock { $0.inFlight += 1 }
         do throws(NATSError) {

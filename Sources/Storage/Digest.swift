@@ -25,6 +25,14 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
         self.init(hash.finalize())
     }
 
+    /// The digest whose 32 bytes `write` fills in.
+    init(_ write: (UnsafeMutableBufferPointer<UInt8>) -> Void) {
+        words = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SHA256.byteCount) { bytes in
+            write(bytes)
+            return UnsafeRawBufferPointer(bytes).loadUnaligned(as: Words.self)
+        }
+    }
+
     /// The digest whose 32 bytes these are; nil for any other number.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == SHA256.byteCount else { return nil }

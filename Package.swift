@@ -37,7 +37,7 @@ let package = Package(
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
@@ -83,7 +83,18 @@ let package = Package(
             name: "StorageSnapshot", dependencies: ["Storage", "StorageWire", "Encodings", deque],
             swiftSettings: strict),
         .target(
-            name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
+            name: "StorageService",
+            dependencies: ["Storage", "StorageWire", "NATS", "Encodings", logging, lifecycle, deque, metrics],
+            swiftSettings: strict),
+        .target(name: "PrometheusMetrics", dependencies: [metrics], swiftSettings: strict),
+        .target(
+            name: "StorageOperations",
+            dependencies: [
+                "Storage", "StorageService", "NATS", "PrometheusMetrics", "Encodings", logging, lifecycle, metrics,
+            ],
+            resources: [
+                .embedInCode("Page/index.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
+            ],
             swiftSettings: strict),
         .target(
             name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS", crypto], swiftSettings: strict),
@@ -91,15 +102,16 @@ let package = Package(
             name: "StorageConfiguration",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage",
-                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", crypto, logging, yams,
+                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", "StorageOperations",
+                crypto, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage", "StorageConformance", "StorageSnapshot",
-                logging, lifecycle, signals, arguments,
+                "JetStreamStorage", "StorageConformance", "StorageSnapshot", "StorageOperations", "PrometheusMetrics",
+                logging, lifecycle, signals, arguments, metrics,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -172,10 +184,19 @@ let package = Package(
             dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
             swiftSettings: strict),
         .testTarget(
+            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageOperationsTests",
+            dependencies: ["StorageOperations", "PrometheusMetrics", "NATS", "TestSupport", "nats-storage", logging],
+            exclude: ["page.py"], swiftSettings: strict),
+        .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "S3StorageTests",
-            dependencies: ["S3Storage", "Storage", "StorageConformance", "HTTP", "TestSupport", logging],
+            dependencies: [
+                "S3Storage", "Storage", "StorageConformance", "HTTP", "Encodings", "TestSupport", logging,
+            ],
             exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "GCSStorageTests",

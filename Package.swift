@@ -213,7 +213,7 @@ let package = Package(
         .testTarget(
             name: "DeploymentTests",
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
-            exclude: ["checks.py"], swiftSettings: strict),
+            exclude: ["checks.py", "dashboard.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -42,33 +42,48 @@ import Testing
                 resolver_preload: { \(account.publicKey): \(accountToken) }
                 """)
         await expect(.authorization) { _ = try await connect(server) }
-        let file = try NKeyFile(
-            """
-            -----BEGIN NATS USER JWT-----
-            \(try account.sign(user, type: "user"))
-            ------END NATS USER JWT------
-
-            -----BEGIN USER NKEY SEED-----
-            \(user.seed)
-            ------END USER NKEY SEED------
-            """)
+        let file = try NKeyFile(user.credentials(try account.sign(user, type: "user")))
         let connection = try await connect(server) { $0.credentials = .credentialsFile(file.path) }
         try await connection.flush()
         await connection.close()
         let stranger = Identity(.account)
-        let forged = try NKeyFile(
-            """
-            -----BEGIN NATS USER JWT-----
-            \(try stranger.sign(user, type: "user"))
-            ------END NATS USER JWT------
-
-            -----BEGIN USER NKEY SEED-----
-            \(user.seed)
-            ------END USER NKEY SEED------
-            """)
+        let forged = try NKeyFile(user.credentials(try stranger.sign(user, type: "user")))
         await expect(.authorization) {
             _ = try await connect(server) { $0.credentials = .credentialsFile(forged.path) }
         }
+    }
+
+    /// The lists of `deploy/nats/roles.conf`, as those of a user's JWT.
+    @Test(arguments: ServerFlavor.allCases, ["READER", "WRITER"])
+    func aRoleOfAJWT(_ flavor: ServerFlavor, _ role: String) async throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../deploy/nats/roles.conf")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        func list(_ name: String) throws -> [String] {
+            let block = try text.components(separatedBy: "\(role)_ROLE = {").dropFirst().first.orThrow("no \(role)")
+            let list = try block.components(separatedBy: "\(name): [").dropFirst().first.orThrow("no \(name)")
+            return list.prefix { $0 != "]" }.split(separator: "\"").map(String.init).filter { $0.contains(".") }
+        }
+        let (operatorKey, account, user) = (Identity(.operator), Identity(.account), Identity(.user))
+        let server = try await NATSServer(
+            flavor, jetStream: false,
+            configuration: """
+                operator: \(try operatorKey.sign(operatorKey, type: "operator"))
+                resolver: MEMORY
+                resolver_preload: { \(account.publicKey): \(try operatorKey.sign(account, type: "account")) }
+                """)
+        let token = try account.sign(
+            user, type: "user", publish: try list("publish"), subscribe: try list("subscribe"))
+        let credentials = try NKeyFile(user.credentials(token))
+        let connection = try await connect(server) {
+            $0.credentials = .credentialsFile(credentials.path)
+            $0.inboxPrefix = "_INBOX_" + role.lowercased()
+        }
+        await expect(.noResponders) { _ = try await connection.request("storage.objectstore.get") }
+        await expect(role == "WRITER" ? .noResponders : .permission) {
+            _ = try await connection.request("storage.objectstore.put")
+        }
+        await expect(.permission) { _ = try await connection.request("storage.objectstore.api") }
+        await connection.close()
     }
 
     @Test(arguments: ServerFlavor.allCases)

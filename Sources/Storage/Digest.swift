@@ -39,6 +39,12 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
         words = Array(bytes).withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
     }
 
+    /// The same of bytes as they lie.
+    package init?(bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == SHA256.byteCount else { return nil }
+        words = bytes.loadUnaligned(as: Words.self)
+    }
+
     /// Parses `SHA-256=<base64url>`, or 64 hexadecimal digits, with or without the name; nil for anything else.
     public init?(_ description: String) {
         let text = description.hasPrefix("SHA-256=") ? String(description.dropFirst(8)) : description

@@ -207,6 +207,18 @@ let package = Package(
             name: "GCSStorageTests",
             dependencies: ["GCSStorage", "Storage", "StorageConformance", "HTTP", "TestSupport"],
             exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage",
+                "TieredStorage", "StorageLayers", "StorageSnapshot", "StorageConformance", "StorageClient",
+                "StorageService", "TestSupport", "nats-storage", crypto, logging, lifecycle,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DeploymentTests",
+            dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
+            exclude: ["checks.py", "dashboard.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -62,7 +62,7 @@ public struct StorageInstance: Service {
         let uploads = Uploads(context: context, partSubject: partSubject, maxPartSize: maxPartSize)
         let servers = servers(context, uploads)
         let discovery = Discovery(
-            configuration: configuration, statistics: monitor.statistics)
+            configuration: configuration, statistics: monitor.statistics, capabilities: store.capabilities)
         var ports: [(NATSSubscription, PortServer)] = []
         for server in servers { ports.append((try await subscribe(server), server)) }
         let parts = partServer(context, uploads)

@@ -38,7 +38,7 @@ let package = Package(
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
@@ -75,7 +75,8 @@ let package = Package(
             name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto, cryptoExtras],
             swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-        .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: strict),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .target(name: "Compression", dependencies: ["CZlib", "CZstd"], swiftSettings: strict),
         .target(
             name: "StorageLayers", dependencies: ["Storage", "Encodings", "Compression", crypto, deque, metrics],
             swiftSettings: strict),
@@ -86,7 +87,18 @@ let package = Package(
             name: "StorageSnapshot", dependencies: ["Storage", "StorageWire", "Encodings", deque],
             swiftSettings: strict),
         .target(
-            name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
+            name: "StorageService",
+            dependencies: ["Storage", "StorageWire", "NATS", "Encodings", logging, lifecycle, deque, metrics],
+            swiftSettings: strict),
+        .target(name: "PrometheusMetrics", dependencies: [metrics], swiftSettings: strict),
+        .target(
+            name: "StorageOperations",
+            dependencies: [
+                "Storage", "StorageService", "NATS", "PrometheusMetrics", "Encodings", logging, lifecycle, metrics,
+            ],
+            resources: [
+                .embedInCode("Page/index.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
+            ],
             swiftSettings: strict),
         .target(
             name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS", crypto], swiftSettings: strict),
@@ -94,15 +106,16 @@ let package = Package(
             name: "StorageConfiguration",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage",
-                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", crypto, logging, yams,
+                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", "StorageOperations",
+                crypto, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage", "StorageConformance", "StorageSnapshot",
-                logging, lifecycle, signals, arguments,
+                "JetStreamStorage", "StorageConformance", "StorageSnapshot", "StorageOperations", "PrometheusMetrics",
+                logging, lifecycle, signals, arguments, metrics,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -175,10 +188,19 @@ let package = Package(
             dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
             swiftSettings: strict),
         .testTarget(
+            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageOperationsTests",
+            dependencies: ["StorageOperations", "PrometheusMetrics", "NATS", "TestSupport", "nats-storage", logging],
+            exclude: ["page.py"], swiftSettings: strict),
+        .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "S3StorageTests",
-            dependencies: ["S3Storage", "Storage", "StorageConformance", "HTTP", "TestSupport", logging],
+            dependencies: [
+                "S3Storage", "Storage", "StorageConformance", "HTTP", "Encodings", "TestSupport", logging,
+            ],
             exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "GCSStorageTests",

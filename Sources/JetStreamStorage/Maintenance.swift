@@ -14,6 +14,8 @@ extension JetStreamStore: MaintainedStore {
     /// What expires is replaced by a delete marker on the condition that it is what was seen: a put that comes between
     /// wins, and of several callers one removes it.
     public func maintain() async throws(StorageError) -> Upkeep {
+        // Its origin is looked after there.
+        if bucket.isMirror { return Upkeep(next: .distantFuture) }
         do throws(StorageError) {
             let upkeep = try await removeExpired()
             guard cleaning.isDue else { return upkeep }

@@ -21,7 +21,9 @@ struct LayerType: Sendable {
         LayerType("blocks", blocks, BlockOptions()) { (options, store) throws(StorageError) in
             try BlockStore(store, options)
         },
-        LayerType("compress", compress, CompressionOptions()) { options, store in CompressedStore(store, options) },
+        LayerType("compress", compress, CompressionOptions(), check: { try $0.validate() }) { options, store in
+            CompressedStore(store, options)
+        },
         LayerType("encrypt", EncryptionKeysInFile.section, EncryptionKeysInFile(), check: { try $0.keys() }) {
             (options, store) throws(StorageError) in
             EncryptedStore(store, keys: try options.keys(), options.options)
@@ -149,10 +151,10 @@ struct LayerType: Sendable {
     private static let compress = Section<CompressionOptions>(
         "Stores objects compressed.",
         [
-            Setting("algorithm", .choice(["gzip"]), "How.", initial: { _ in "gzip" }) { node, _ in
-                try node.choice([("gzip", ())])
-            },
-            .integer("level", \.level, in: 1...9, "1, fast, to 9, small."),
+            .choice(
+                "algorithm", \.algorithm, [("zstd", .zstd), ("gzip", .gzip)],
+                "What new objects are compressed with; zstd is the faster one and makes them smaller."),
+            .integer("level", \.level, in: 1...19, "1, fast, to 19 (zstd) or 9 (gzip), small; 3 or 6 unless set."),
             .size("minimum_size", \.minimumSize, in: 0...Int.max, "Smaller objects are stored as they are."),
         ])
 

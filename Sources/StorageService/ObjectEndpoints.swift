@@ -5,15 +5,18 @@ import StorageWire
 struct InstanceContext: Sendable {
     let configuration: InstanceConfiguration
     let store: any Store
+    let monitor: InstanceMonitor
     let events: EventPublisher
     let locks: KeyLocks
     /// The most bytes that a reply may have, headers included.
     let maxReply: @Sendable () -> Int
 
+    var limits: InstanceConfiguration.Limits { monitor.limits }
+
     func put(
         _ key: ObjectKey, _ body: ObjectBody, _ options: PutOptions, _ request: Request
     ) async throws(StorageError) -> ObjectInfo {
-        if let size = body.size, size > configuration.limits.maxObjectSize { throw tooLarge(size) }
+        if let size = body.size, size > limits.maxObjectSize { throw tooLarge(size) }
         return try await locks.withLock(key) { () async throws(StorageError) in
             let info = try await store.put(key, body, options: options)
             events.succeeded(.stored, info, request)
@@ -45,7 +48,7 @@ struct InstanceContext: Sendable {
 
     func tooLarge(_ size: Int) -> StorageError {
         StorageError(
-            .tooLarge, "\(size) bytes are over the instance's limit of \(configuration.limits.maxObjectSize)")
+            .tooLarge, "\(size) bytes are over the instance's limit of \(limits.maxObjectSize)")
     }
 }
 

@@ -1,4 +1,5 @@
 import HTTP
+import HTTPStorage
 import Logging
 import Storage
 

@@ -1,6 +1,7 @@
 import Crypto
 public import FoundationEssentials
 import HTTP
+import HTTPStorage
 public import Storage
 
 /// What S3 can do beyond a store.

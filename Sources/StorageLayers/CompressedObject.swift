@@ -11,7 +11,8 @@ struct CompressedObject {
     /// Of an object that was compressed by this layer; nil for any other.
     init?(_ info: ObjectInfo) {
         guard let values = Self.hidden.values(info), values.count == 3,
-            let algorithm = CompressionAlgorithm(rawValue: values[0]), let size = Int(values[1]), size >= 0, let digest = Digest(values[2])
+            let algorithm = CompressionAlgorithm(rawValue: values[0]), let size = Int(values[1]), size >= 0,
+            let digest = Digest(values[2])
         else { return nil }
         self.init(algorithm: algorithm, size: size, digest: digest)
     }

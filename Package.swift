@@ -69,10 +69,12 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .target(name: "HTTP", dependencies: ["CCurl", "Encodings"], swiftSettings: strict),
+        .target(name: "HTTPStorage", dependencies: ["Storage", "HTTP", crypto], swiftSettings: strict),
         .target(
-            name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
+            name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", "HTTPStorage", logging, crypto],
+            swiftSettings: strict),
         .target(
-            name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto, cryptoExtras],
+            name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", "HTTPStorage", crypto, cryptoExtras],
             swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
@@ -122,9 +124,7 @@ let package = Package(
             name: "store-bench",
             dependencies: [
                 "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers",
-                "S3Storage", "TieredStorage",
-                crypto,
-                logging, arguments,
+                "S3Storage", "TieredStorage", "Compression", crypto, logging, arguments,
             ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
@@ -180,8 +180,7 @@ let package = Package(
             name: "StorageConformanceTests",
             dependencies: [
                 "StorageConformance", "Storage", "StorageLayers", "TieredStorage", "JetStreamStorage", "StorageService",
-                "StorageClient",
-                "NATS", "TestSupport", logging, lifecycle,
+                "StorageClient", "StorageConfiguration", "NATS", "TestSupport", logging, lifecycle,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -49,6 +49,27 @@ package final class ServerProcess: Sendable {
         try? FileManager.default.removeItem(at: folder)
     }
 
+    /// SeaweedFS, whose S3 gateway knows one user.
+    package static func seaweed(accessKey: String, secretKey: String) async throws -> ServerProcess {
+        try await ServerProcess(try tool("weed")) { port, folder in
+            let users = folder + "/users.json"
+            let text = """
+                {"identities": [{"name": "test", "actions": ["Admin"], "credentials": [
+                    {"accessKey": "\(accessKey)", "secretKey": "\(secretKey)"}]}]}
+                """
+            try text.write(toFile: users, atomically: true, encoding: .utf8)
+            let ports = try ["master", "volume", "filer"].flatMap { server in
+                ["-\(server).port=\(try NATSServer.freePort())", "-\(server).port.grpc=\(try NATSServer.freePort())"]
+            }
+            return [
+                "-logtostderr=true", "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
+                "-s3.port=\(port)", "-s3.port.grpc=\(try NATSServer.freePort())", "-s3.config=\(users)",
+                "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.domainName=localhost:\(port)", "-volume.max=1000",
+                "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+            ] + ports
+        }
+    }
+
     /// fake-gcs-server, with nothing in it.
     package static func fakeGCS() async throws -> ServerProcess {
         let program = """

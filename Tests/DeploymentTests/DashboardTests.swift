@@ -29,7 +29,8 @@ import Testing
         let port = try NATSServer.freePort()
         let folder = try Folder()
         let file = try folder.write(
-            "nats: {url: \"\(server.url)\"}\nhttp: {listen: \"127.0.0.1:\(port)\"}\n" + Self.instances, "component.yaml")
+            "nats: {url: \"\(server.url)\"}\nhttp: {listen: \"127.0.0.1:\(port)\"}\n" + Self.instances, "component.yaml"
+        )
         let component = try await Program.Component(["--config", file])
         let prometheus = try await Self.prometheus(scraping: port, folder)
         let store = RemoteStore(connection)
@@ -55,7 +56,8 @@ import Testing
 
     /// Prometheus with the configuration of `deploy/`, of this port and in more of a hurry.
     private static func prometheus(scraping port: Int, _ folder: Folder) async throws -> ServerProcess {
-        let text = try Deployment.text("prometheus/prometheus.yaml").replacing("127.0.0.1:8300", with: "127.0.0.1:\(port)")
+        let text = try Deployment.text("prometheus/prometheus.yaml").replacing(
+            "127.0.0.1:8300", with: "127.0.0.1:\(port)")
         let hurry = "global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s}\n"
         let file = try folder.write(hurry + text, "prometheus.yaml")
         _ = try folder.write(try Deployment.text("prometheus/rules.yaml"), "rules.yaml")

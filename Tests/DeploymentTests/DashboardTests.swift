@@ -14,8 +14,10 @@ import Testing
             store:
               type: tiered
               hot: {type: memory, layers: [{faults: {fail_every: 5, operations: [get]}}]}
-              cold: {type: memory, layers: [{faults: {fail_every: 7, operations: [put]}}, {metrics: {name: cold}}, retry]}
-            layers: [{limit: {max_concurrent: 100}}, {throttle: {writes_per_minute: 600, burst: 1}}, {cache: {ttl: 1s}}]
+              cold:
+                type: memory
+                layers: [{faults: {fail_every: 7, operations: [put]}}, {metrics: {name: cold}}, retry]
+            layers: [{limit: {max_concurrent: 100}}, {throttle: {writes_per_minute: 6000, burst: 1}}, {cache: {ttl: 1s}}]
             ports: {inputs: [{name: write, type: jetstream, stream: SENSORS, subject: sensors.>}]}
         """
 
@@ -29,7 +31,8 @@ import Testing
         let port = try NATSServer.freePort()
         let folder = try Folder()
         let file = try folder.write(
-            "nats: {url: \"\(server.url)\"}\nhttp: {listen: \"127.0.0.1:\(port)\"}\n" + Self.instances, "component.yaml")
+            "nats: {url: \"\(server.url)\"}\nhttp: {listen: \"127.0.0.1:\(port)\"}\n" + Self.instances, "component.yaml"
+        )
         let component = try await Program.Component(["--config", file])
         let prometheus = try await Self.prometheus(scraping: port, folder)
         let store = RemoteStore(connection)
@@ -55,7 +58,8 @@ import Testing
 
     /// Prometheus with the configuration of `deploy/`, of this port and in more of a hurry.
     private static func prometheus(scraping port: Int, _ folder: Folder) async throws -> ServerProcess {
-        let text = try Deployment.text("prometheus/prometheus.yaml").replacing("127.0.0.1:8300", with: "127.0.0.1:\(port)")
+        let text = try Deployment.text("prometheus/prometheus.yaml").replacing(
+            "127.0.0.1:8300", with: "127.0.0.1:\(port)")
         let hurry = "global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s}\n"
         let file = try folder.write(hurry + text, "prometheus.yaml")
         _ = try folder.write(try Deployment.text("prometheus/rules.yaml"), "rules.yaml")

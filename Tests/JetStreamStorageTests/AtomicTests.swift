@@ -84,7 +84,7 @@ import Testing
                             do {
                                 try await store.put("counter", ObjectBody("\(Int(text)! + 1)"), options: options)
                                 break
-                            } catch  where error.kind == .preconditionFailed {
+                            } catch let error as StorageError where error.kind == .preconditionFailed {
                                 continue
                             }
                         }

@@ -79,15 +79,17 @@ let package = Package(
             name: "StorageSnapshot", dependencies: ["Storage", "StorageWire", "Encodings", deque],
             swiftSettings: strict),
         .target(
-            name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
+            name: "StorageService",
+            dependencies: ["Storage", "StorageWire", "Encodings", "NATS", logging, lifecycle, deque, metrics],
             swiftSettings: strict),
         .target(
             name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS", crypto], swiftSettings: strict),
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage",
-                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", crypto, logging, yams,
+                "Storage", "StorageWire", "Encodings", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage",
+                "S3Storage", "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", crypto, logging,
+                yams,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -31,9 +31,11 @@ public struct StorageInstance: Service {
 
     /// Serves until graceful shutdown: then takes no more, finishes what is under way, and returns.
     ///
-    /// - Throws: `NATSError` where a port's subject is forbidden or the connection is closed for good.
+    /// - Throws: `NATSError` where a port's subject is forbidden, a stream is missing or the connection is closed for
+    ///   good, `StorageError` where the store can't do what an input asks of it.
     public func run() async throws {
         let events = EventPublisher(configuration, logger)
+        try await events.check(connection)
         let connection = connection
         let context = InstanceContext(
             configuration: configuration, store: store, events: events, locks: KeyLocks(),
@@ -59,25 +61,19 @@ public struct StorageInstance: Service {
         let discovery = Discovery(
             configuration: configuration,
             statistics: Dictionary(uniqueKeysWithValues: servers.map { ($0.port, $0.statistics) }))
-        var ports: [(NATSSubscription, PortServer)] = []
-        for server in servers { ports.append((try await subscribe(server), server)) }
         let parts = partServer(context, uploads)
-        ports.append((try await subscribe(partSubject + ".*", parts), parts))
-        let writes = try await connection.subscribe(
-            configuration.subject(.write), queue: configuration.queueGroup, capacity: 8192)
+        var ports: [(NATSSubscription, PortServer)] = [(try await subscribe(partSubject + ".*", parts), parts)]
+        for server in servers { ports.append((try await subscribe(server), server)) }
         var questions: [NATSSubscription] = []
         for subject in discovery.subjects { questions.append(try await connection.subscribe(subject)) }
-        let input = try await streamInput(context)
+        let inputs = try await openInputs(context)
         onReady()
-        let subscriptions = ports.map(\.0) + [writes] + questions
-        let listening = ports
-        let asked = questions
+        let (listening, asked) = (ports, questions)
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (subscription, server) in listening { group.addTask { try await server.run(subscription) } }
-                group.addTask { try await WritePort(context: context, logger: logger).run(writes) }
                 for subscription in asked { group.addTask { try await answer(discovery, subscription) } }
-                if let input { group.addTask { await input.run() } }
+                for input in inputs { group.addTask { try await input.run() } }
                 group.addTask { await sweep(uploads) }
                 for keeper in keepers {
                     group.addTask { await Housekeeper(keep: keeper, context: context, logger: logger).run() }
@@ -85,17 +81,19 @@ public struct StorageInstance: Service {
                 try await group.waitForAll()
             }
         } onGracefulShutdown: {
+            let subscriptions = listening.map(\.0) + asked + inputs.compactMap(\.subscription)
             Task { for subscription in subscriptions { await subscription.drain() } }
         }
         await uploads.close()
     }
 
-    private func streamInput(_ context: InstanceContext) async throws -> StreamWriter? {
-        guard let input = configuration.stream else { return nil }
-        let consumer = try await JetStream(connection).pullConsumer(
-            input.stream, durable: input.durable, filter: input.subject, ackWait: StreamWriter.ackWait)
-        return StreamWriter(
-            port: WritePort(context: context, logger: logger), consumer: consumer, stream: input.stream)
+    private func openInputs(_ context: InstanceContext) async throws -> [OpenInput] {
+        var inputs: [OpenInput] = []
+        for input in configuration.inputs {
+            let pipeline = try Pipeline(context: context, input: input, logger: logger).checked()
+            inputs.append(try await OpenInput(pipeline, connection, queue: configuration.queueGroup))
+        }
+        return inputs
     }
 
     private func servers(_ context: InstanceContext, _ uploads: Uploads) -> [PortServer] {

@@ -109,7 +109,7 @@ let package = Package(
                 logging, arguments,
             ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
-        .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Storage", "NATS"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
             name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
         .executableTarget(
@@ -167,7 +167,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "StorageServiceTests",
-            dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
+            dependencies: [
+                "StorageService", "StorageWire", "Storage", "StorageLayers", "NATS", "TestSupport", logging, lifecycle,
+                metrics,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),

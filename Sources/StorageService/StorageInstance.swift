@@ -1,4 +1,5 @@
 public import Logging
+public import Metrics
 public import NATS
 public import ServiceLifecycle
 public import Storage
@@ -11,21 +12,25 @@ public struct StorageInstance: Service {
     private let keepers: [StoreKeeper]
     private let connection: NATSConnection
     private let logger: Logger
+    private let metrics: any MetricsFactory
     private let onReady: @Sendable () -> Void
 
     /// An instance that serves `store` on `connection`.
     ///
     /// - Parameters:
+    ///   - metrics: the metrics system.
     ///   - onReady: called when every port listens.
     public init(
         configuration: InstanceConfiguration, store: any Store,
-        connection: NATSConnection, logger: Logger, onReady: @escaping @Sendable () -> Void = {}
+        connection: NATSConnection, logger: Logger,
+        metrics: any MetricsFactory = MetricsSystem.factory, onReady: @escaping @Sendable () -> Void = {}
     ) {
         self.configuration = configuration
         self.store = store
         keepers = store.keepers
         self.connection = connection
         self.logger = logger
+        self.metrics = metrics
         self.onReady = onReady
     }
 
@@ -34,7 +39,7 @@ public struct StorageInstance: Service {
     /// - Throws: `NATSError` where a port's subject is forbidden, a stream is missing or the connection is closed for
     ///   good, `StorageError` where the store can't do what an input asks of it.
     public func run() async throws {
-        let events = EventPublisher(configuration, logger)
+        let events = EventPublisher(configuration, logger, metrics)
         try await events.check(connection)
         let connection = connection
         let context = InstanceContext(

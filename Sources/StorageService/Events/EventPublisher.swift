@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 import NATS
 import Storage
 import StorageWire
@@ -12,10 +13,10 @@ struct EventPublisher: Sendable {
     private let events: [OutputWriter]
     private let stored: [OutputWriter]
 
-    init(_ configuration: InstanceConfiguration, _ logger: Logger) {
+    init(_ configuration: InstanceConfiguration, _ logger: Logger, _ metrics: any MetricsFactory) {
         instance = configuration.name
-        events = configuration.events.map { OutputWriter($0, instance: configuration.name, logger) }
-        stored = configuration.stored.map { OutputWriter($0, instance: configuration.name, logger) }
+        events = configuration.events.map { OutputWriter($0, instance: configuration.name, logger, metrics) }
+        stored = configuration.stored.map { OutputWriter($0, instance: configuration.name, logger, metrics) }
     }
 
     /// Throws where an output is to go into a stream, and none takes its subject.

@@ -17,10 +17,11 @@ final class OutputWriter: Sendable {
     private let queue = NoticeQueue(capacity: capacity, window: window)
     private let dropped: Counter
 
-    init(_ output: OutputConfiguration, instance: String, _ logger: Logger) {
+    init(_ output: OutputConfiguration, instance: String, _ logger: Logger, _ metrics: any MetricsFactory) {
         self.output = output
         self.logger = logger
-        dropped = Counter(label: "nats_storage_events_dropped_total", dimensions: [("instance", instance)])
+        dropped = Counter(
+            label: "nats_storage_events_dropped_total", dimensions: [("instance", instance)], factory: metrics)
     }
 
     /// Whether events of this type go there; of the `retrieved` ones, whether this one does.

@@ -45,7 +45,9 @@ public struct DurableConsumer: Sendable {
         case .last: configuration.deliverPolicy = "last"
         case .since(let time):
             configuration.deliverPolicy = "by_start_time"
-            configuration.startTime = RFC3339.format(time)
+            // What is left of a millisecond would put it off.
+            let milliseconds = (time.timeIntervalSince1970 * 1000).rounded(.down)
+            configuration.startTime = RFC3339.format(Date(timeIntervalSince1970: milliseconds / 1000))
         }
         return configuration
     }

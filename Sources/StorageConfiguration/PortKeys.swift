@@ -10,13 +10,13 @@ struct PortsKeys: Sendable {
         "Ports that are not as usual; the others stay.",
         [
             Setting(
-                "inputs", .list(.section(InputKeys.section.description(InputKeys()))),
+                "inputs", .list(.section(InputKeys.section.description(InputKeys()).withoutInitials)),
                 "Where requests and messages come from."
             ) { node, keys in
                 keys.inputs += try node.elements().map { try InputKeys($0) }
             },
             Setting(
-                "outputs", .list(.section(OutputKeys.section.description(OutputKeys()))),
+                "outputs", .list(.section(OutputKeys.section.description(OutputKeys()).withoutInitials)),
                 "Where events and references go."
             ) { node, keys in
                 keys.outputs += try node.elements().map { try OutputKeys($0) }
@@ -46,5 +46,17 @@ struct PortsKeys: Sendable {
             return "\(stream) \(durable)"
         }
         return Set(consumers).count == consumers.count
+    }
+}
+
+extension SectionDescription {
+    /// For ports, of which each takes only some of the keys: none holds by itself.
+    fileprivate var withoutInitials: SectionDescription {
+        var section = self
+        for index in section.keys.indices {
+            if let initial = section.keys[index].initial { section.keys[index].summary += " Else \(initial)." }
+            section.keys[index].initial = nil
+        }
+        return section
     }
 }

@@ -111,7 +111,7 @@ final class Asker: Sendable {
 
     private func ask(_ port: String, _ headers: NATSHeaders, _ payload: [UInt8], allowed: Set<String>) async {
         var headers = headers
-        headers.set("Storage-Timeout", String(Self.deadline / .milliseconds(1)))
+        headers.set("Storage-Timeout", String(Int(Self.deadline / .milliseconds(1))))
         let begin = ContinuousClock.now
         let outcome: String?
         do throws(NATSError) {

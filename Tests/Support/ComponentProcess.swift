@@ -5,6 +5,7 @@ import Synchronization
 package final class ComponentProcess: Sendable {
     private struct Running: Sendable {
         let shell: Process
+        let lines: AsyncStream<String>
         let pid: Int32
     }
 
@@ -25,43 +26,56 @@ package final class ComponentProcess: Sendable {
         try? FileManager.default.removeItem(at: configuration)
     }
 
+    /// Tells its process and how it ended. The outer shell waits on a pipe that ends with the test process, however that
+    /// ends; the program goes then.
+    private static let script = #"""
+        (sh -c 'echo $$ >"$0"; echo "pid $$"; exec "$@"' "$0" "$@" </dev/null; echo "exit $?"; rm -f "$0") &
+        cat >/dev/null
+        kill -9 $(cat "$0" 2>/dev/null) 2>/dev/null
+        """#
+
     /// Starts it, again after it has ended.
     package func start() async throws {
         let shell = Process()
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
         // Beside the test runner, where the package's build puts every program.
         let program = Bundle.main.bundleURL.appendingPathComponent("nats-storage").path
-        // A second shell waits on a pipe that ends with this process, however it ends; the program goes then.
-        let script = #"""
-            exec 3<&0; "$@" </dev/null 3<&- & pid=$!; echo $pid
-            (cat <&3 >/dev/null; kill -9 $pid 2>/dev/null) & watcher=$!
-            wait $pid; status=$?; kill $watcher; exit $status
-            """#
-        shell.arguments = ["-c", script, "sh", program, "serve", "--config", configuration.path]
+        shell.arguments = [
+            "-c", Self.script, configuration.path + ".pid", program, "serve", "--config", configuration.path,
+        ]
         shell.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let output = Pipe()
         shell.standardInput = Pipe()
         shell.standardOutput = output
-        shell.standardError = FileHandle(forWritingAtPath: log) ?? FileHandle.nullDevice
+        if let log = ProcessInfo.processInfo.environment["COMPONENT_LOG"] {
+            shell.standardError = FileHandle(forWritingAtPath: log)
+        }
         try shell.run()
-        let text = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                var text = ""
-                while !text.contains("serving"), case let data = output.fileHandleForReading.availableData,
-                    !data.isEmpty
-                {
-                    text += String(decoding: data, as: UTF8.self)
-                }
-                continuation.resume(returning: text)
-            }
+        let lines = Self.lines(output.fileHandleForReading)
+        var pid: Int32?
+        for await line in lines {
+            if line.hasPrefix("pid ") { pid = Int32(line.dropFirst(4)) }
+            if line.hasPrefix("exit ") { throw TestFailure("the component does not start: \(line)") }
+            if line.hasPrefix("serving ") { break }
         }
-        guard let pid = text.split(separator: "\n").first.flatMap({ Int32($0) }), text.contains("serving") else {
-            throw TestFailure("the component does not start")
-        }
-        running.withLock { $0 = Running(shell: shell, pid: pid) }
+        let started = try pid.orThrow("the component does not start")
+        running.withLock { $0 = Running(shell: shell, lines: lines, pid: started) }
     }
 
-    private var log: String { ProcessInfo.processInfo.environment["COMPONENT_LOG"] ?? "/dev/null" }
+    private static func lines(_ file: FileHandle) -> AsyncStream<String> {
+        let (lines, feed) = AsyncStream.makeStream(of: String.self)
+        Thread.detachNewThread {
+            var rest = ""
+            while case let data = file.availableData, !data.isEmpty {
+                let parts = (rest + String(decoding: data, as: UTF8.self)).split(
+                    separator: "\n", omittingEmptySubsequences: false)
+                for line in parts.dropLast() { feed.yield(String(line)) }
+                rest = String(parts.last ?? "")
+            }
+            feed.finish()
+        }
+        return lines
+    }
 
     package func signal(_ signal: Int32) {
         if let running = running.withLock({ $0 }) { _ = Glibc.kill(running.pid, signal) }
@@ -77,11 +91,10 @@ package final class ComponentProcess: Sendable {
     @discardableResult
     package func wait() async -> Int32 {
         guard let ended = running.withLock({ $0.take() }) else { return -1 }
-        return await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                ended.shell.waitUntilExit()
-                continuation.resume(returning: ended.shell.terminationStatus)
-            }
+        for await line in ended.lines where line.hasPrefix("exit ") {
+            (ended.shell.standardInput as? Pipe)?.fileHandleForWriting.closeFile()
+            return Int32(line.dropFirst(5)) ?? -1
         }
+        return -1
     }
 }

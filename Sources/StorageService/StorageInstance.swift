@@ -86,6 +86,7 @@ public struct StorageInstance: Service {
                 try await group.waitForAll()
             }
         } onGracefulShutdown: {
+            context.events.hurry()
             let subscriptions = listening.map(\.0) + asked + inputs.compactMap(\.subscription)
             Task { for subscription in subscriptions { await subscription.drain() } }
         }

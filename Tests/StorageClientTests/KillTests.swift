@@ -8,7 +8,7 @@ import Testing
 @Suite struct KillTests {
     /// How long: a few seconds, or as many as `PIPELINE_KILL_SECONDS` says.
     private static let seconds =
-        ProcessInfo.processInfo.environment["PIPELINE_KILL_SECONDS"].flatMap { Int($0) } ?? 10
+        ProcessInfo.processInfo.environment["PIPELINE_KILL_SECONDS"].flatMap { Int($0) } ?? 8
 
     private static func configuration(_ urls: [String], replicas: Int) -> String {
         """
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func oneServerAndItsComponentAreKilled() async throws {
-        let server = try await NATSServer(.newest, options: "\n sync_interval: always")
+        let server = try await NATSServer(.newest)
         var options = NATSOptions()
         options.urls = [server.url]
         options.reconnectWait = .milliseconds(100)

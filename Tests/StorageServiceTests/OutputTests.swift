@@ -147,6 +147,20 @@ import Testing
         #expect(dropped.totalValue == 9000 - 8192)
     }
 
+    @Test func aStopWhileNATSIsAwayComesToAnEnd() async throws {
+        let (server, stream) = try await server()
+        let component = try await Component(on: server) { instance in
+            instance.events = [stored()]
+            instance.inputs.append(.init(.stream("NOTICES", subjects: ["notices.in"], durable: "d")))
+        }
+        _ = try await stream.publish("notices.in", payload: [1])
+        while try await messages(stream).count < 2 { try await Task.sleep(for: .milliseconds(20)) }
+        server.kill()
+        try await component.stop()
+        try await server.start()
+        #expect(try await messages(stream).count == 2)
+    }
+
     @Test func anOutputWithoutAStreamIsSaid() async throws {
         let server = try await NATSServer(.newest)
         await #expect(throws: NATSError.self) {

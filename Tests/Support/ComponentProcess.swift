@@ -41,7 +41,8 @@ package final class ComponentProcess: Sendable {
         // Beside the test runner, where the package's build puts every program.
         let program = Bundle.main.bundleURL.appendingPathComponent("nats-storage").path
         shell.arguments = [
-            "-c", Self.script, configuration.path + ".pid", program, "serve", "--config", configuration.path,
+            "-c", Self.script, "\(configuration.path)-\(UUID().uuidString)", program, "serve", "--config",
+            configuration.path,
         ]
         shell.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let output = Pipe()

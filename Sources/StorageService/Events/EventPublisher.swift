@@ -31,6 +31,11 @@ struct EventPublisher: Sendable {
         }
     }
 
+    /// A stop has begun.
+    func hurry() {
+        for output in events + stored { output.hurry(Self.grace) }
+    }
+
     func finish() {
         for output in events + stored { output.finish(within: Self.grace) }
     }

@@ -7,7 +7,9 @@ final class NoticeQueue: Sendable {
         var waiting: Deque<Notice> = []
         /// Taken and not settled.
         var inFlight = 0
+        /// When there is no more trying.
         var deadline: ContinuousClock.Instant?
+        var isFinishing = false
         var isClosed = false
         var reader: UnsafeContinuation<Void, Never>?
     }
@@ -61,11 +63,11 @@ final class NoticeQueue: Sendable {
             }
             if isReady { continuation.resume() }
         }
-        return state.withLock { !$0.waiting.isEmpty || $0.deadline == nil }
+        return state.withLock { !$0.waiting.isEmpty || !$0.isFinishing }
     }
 
     private static func mustWait(_ state: borrowing State, _ window: Int) -> Bool {
-        if state.waiting.isEmpty { return state.deadline == nil }
+        if state.waiting.isEmpty { return !state.isFinishing }
         return state.inFlight >= window
     }
 
@@ -78,10 +80,17 @@ final class NoticeQueue: Sendable {
         reader?.resume()
     }
 
-    /// No more come; what is there has until `deadline`.
-    func finish(by deadline: ContinuousClock.Instant) {
-        let reader = state.withLock { state -> UnsafeContinuation<Void, Never>? in
+    /// What is there, and what still comes, has until `deadline`.
+    func hurry(until deadline: ContinuousClock.Instant) {
+        state.withLock { state in
             if state.deadline == nil { state.deadline = deadline }
+        }
+    }
+
+    /// No more come.
+    func finish() {
+        let reader = state.withLock { state -> UnsafeContinuation<Void, Never>? in
+            state.isFinishing = true
             return state.reader.take()
         }
         reader?.resume()

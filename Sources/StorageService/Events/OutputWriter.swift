@@ -57,8 +57,14 @@ final class OutputWriter: Sendable {
         drop(notice, StorageError(.unavailable, "too many events wait to be published on “\(output.subject)”"))
     }
 
+    /// What can't be published within `grace` is dropped: whoever waits for that, waits no longer.
+    func hurry(_ grace: Duration) { queue.hurry(until: .now + grace) }
+
     /// Whatever was sent before is published, if it can be within `grace`.
-    func finish(within grace: Duration) { queue.finish(by: .now + grace) }
+    func finish(within grace: Duration) {
+        hurry(grace)
+        queue.finish()
+    }
 
     /// Publishes until ``finish(within:)`` and everything sent before is out.
     func run(_ connection: NATSConnection) async {

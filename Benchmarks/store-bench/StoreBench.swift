@@ -10,6 +10,12 @@ struct StoreBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store-bench", subcommands: [Work.self, LayerBench.self, TieredBench.self, LocalBench.self],
         defaultSubcommand: Work.self)
+
+    static func main() async {
+        // As the component does.
+        ProcessMemory.keepFreed()
+        await main(nil)
+    }
 }
 
 /// One kind of work on a store, timed; prints one line of JSON as the peers do.

@@ -1,6 +1,6 @@
 import CZlib
 
-/// What zlib could not do.
+/// What zlib or libzstd could not do.
 package struct CompressionError: Error, Sendable, CustomStringConvertible {
     /// A sentence for a person.
     package let description: String
@@ -9,11 +9,14 @@ package struct CompressionError: Error, Sendable, CustomStringConvertible {
         self.description = description
     }
 
+    static let noMemory = CompressionError("there is no memory for compression")
+    static let somethingFollows = CompressionError("bytes follow the end of the compressed ones")
+
     init(_ status: Int32) {
         switch status {
-        case Z_MEM_ERROR: description = "there is no memory for compression"
-        case Z_DATA_ERROR: description = "the compressed bytes are damaged"
-        default: description = "zlib failed with status \(status)"
+        case Z_MEM_ERROR: self = .noMemory
+        case Z_DATA_ERROR: self.init("the compressed bytes are damaged")
+        default: self.init("zlib failed with status \(status)")
         }
     }
 }

@@ -1,17 +1,7 @@
 import CZlib
 
 /// Decompresses one gzip member (RFC 1952), a bounded piece at a time, whatever the bytes say.
-package struct GzipDecoder: ~Copyable {
-    /// What comes next.
-    package enum Step: Sendable {
-        /// At most 64 KiB of content.
-        case bytes([UInt8])
-        /// Nothing before more is fed.
-        case needsInput
-        /// The end, whose checksum is right; nothing may follow.
-        case ended
-    }
-
+package final class GzipDecoder: ByteDecoder {
     // zlib keeps a pointer to it: it must not move.
     private let stream: UnsafeMutablePointer<z_stream>
     private var input: [UInt8] = []
@@ -20,13 +10,15 @@ package struct GzipDecoder: ~Copyable {
 
     /// At the beginning.
     package init() throws(CompressionError) {
-        stream = .allocate(capacity: 1)
+        let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
         let status = inflateInit2_(stream, gzipWindow, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
         guard status == Z_OK else {
             stream.deallocate()
             throw CompressionError(status)
         }
+        // Last: from here on a failure would run deinit.
+        self.stream = stream
     }
 
     deinit {
@@ -34,22 +26,20 @@ package struct GzipDecoder: ~Copyable {
         stream.deallocate()
     }
 
-    /// Takes the next bytes, where the last step asked for them.
-    package mutating func feed(_ bytes: [UInt8]) {
+    package func feed(_ bytes: [UInt8]) {
         input = offset == input.count ? bytes : Array(input[offset...]) + bytes
         offset = 0
     }
 
-    /// Goes on with what was fed.
-    package mutating func next() throws(CompressionError) -> Step {
+    package func next(_ limit: Int) throws(CompressionError) -> DecodingStep {
         if hasEnded {
-            guard offset == input.count else { throw CompressionError("bytes follow the end of the compressed ones") }
+            guard offset == input.count else { throw .somethingFollows }
             return .ended
         }
         while true {
             let before = offset
             var status = Z_OK
-            let output = [UInt8](unsafeUninitializedCapacity: outputSize) { buffer, count in
+            let output = [UInt8](unsafeUninitializedCapacity: max(1, min(limit, outputSize))) { buffer, count in
                 status = inflate(into: buffer, &count)
             }
             switch status {
@@ -59,12 +49,12 @@ package struct GzipDecoder: ~Copyable {
             default: throw CompressionError(status)
             }
             if !output.isEmpty { return .bytes(output) }
-            if hasEnded { return try next() }
+            if hasEnded { return try next(limit) }
             if offset == input.count || offset == before { return .needsInput }
         }
     }
 
-    private mutating func inflate(into buffer: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) -> Int32 {
+    private func inflate(into buffer: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) -> Int32 {
         // Pieces of a size that zlib's counter holds.
         let part = input[offset...].prefix(1 << 20)
         return part.withUnsafeBufferPointer { bytes in

@@ -1,13 +1,13 @@
 import CZlib
 
 /// Compresses bytes into one gzip member (RFC 1952).
-package struct GzipEncoder: ~Copyable {
+package final class GzipEncoder: ByteEncoder {
     // zlib keeps a pointer to it: it must not move.
     private let stream: UnsafeMutablePointer<z_stream>
 
     /// - Parameter level: 1, fast, to 9, small.
     package init(level: Int = 6) throws(CompressionError) {
-        stream = .allocate(capacity: 1)
+        let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
         let status = deflateInit2_(
             stream, Int32(min(max(level, 1), 9)), Z_DEFLATED, gzipWindow, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
@@ -16,6 +16,8 @@ package struct GzipEncoder: ~Copyable {
             stream.deallocate()
             throw CompressionError(status)
         }
+        // Last: from here on a failure would run deinit.
+        self.stream = stream
     }
 
     deinit {
@@ -23,8 +25,7 @@ package struct GzipEncoder: ~Copyable {
         stream.deallocate()
     }
 
-    /// What the next bytes become, which may be nothing yet; with the last ones everything that is left.
-    package mutating func encode(_ bytes: [UInt8], isLast: Bool) throws(CompressionError) -> [UInt8] {
+    package func encode(_ bytes: [UInt8], isLast: Bool) throws(CompressionError) -> [UInt8] {
         guard UInt32(exactly: bytes.count) != nil else { throw CompressionError(Z_BUF_ERROR) }
         var output: [UInt8] = []
         var status = Z_OK
@@ -57,6 +58,5 @@ package struct GzipEncoder: ~Copyable {
     }
 }
 
-let outputSize = 64 << 10
 /// The largest window, with gzip's header and trailer.
 let gzipWindow: Int32 = 15 + 16

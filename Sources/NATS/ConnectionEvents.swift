@@ -28,6 +28,8 @@ final class ConnectionEvents: Sendable {
     let number: UInt
     let requests: PendingRequests
     private let logger: Logger?
+    private let dropped = Atomic(0)
+    private let errors = Atomic(0)
 
     init(_ options: NATSOptions) {
         requests = PendingRequests(capacity: options.maxPendingRequests)
@@ -67,6 +69,14 @@ final class ConnectionEvents: Sendable {
         let number = UInt(bitPattern: context)
         return registry.withLock { $0.events[number] }
     }
+
+    /// How many messages readers were too slow for.
+    var droppedCount: Int { dropped.load(ordering: .relaxed) }
+
+    /// How many errors the server reported beside any operation.
+    var errorCount: Int { errors.load(ordering: .relaxed) }
+
+    func countDropped() { dropped.add(1, ordering: .relaxed) }
 
     var current: NATSConnection.State { state.withLock { $0.state } }
 
@@ -128,6 +138,7 @@ final class ConnectionEvents: Sendable {
         let detail = nats_GetLastError(nil).map { String(cString: $0) } ?? ""
         guard var error = NATSError(status, detail.isEmpty ? "NATS connection" : detail) else { return }
         if detail.lowercased().contains("permissions violation") { error.code = .permission }
+        errors.add(1, ordering: .relaxed)
         logger?.warning("NATS: \(error)")
         if error.code == .permission { failOperation(detail, error) }
         state.withLock { $0.errorWatchers }.forEach { $0.yield(error) }

@@ -165,7 +165,10 @@ public final class NATSConnection: Sendable {
     ) async throws(NATSError) -> NATSSubscription {
         try Subject.validate(subject, wildcards: true)
         if let queue { try Subject.validate(queue) }
-        let messages = MessageQueue(capacity: capacity, overflow: overflow, onDrop: onDrop)
+        let messages = MessageQueue(capacity: capacity, overflow: overflow) { [events] message in
+            events.countDropped()
+            onDrop?(message)
+        }
         events.add(messages, subject: subject)
         let handle = try await subscribeHandle(subject, queue: queue) {
             messages.push(NATSMessage(copying: $0))

@@ -1,3 +1,4 @@
+import Encodings
 public import FoundationEssentials
 import HTTP
 public import Storage

@@ -18,7 +18,12 @@ struct LayerType: Sendable {
         LayerType("prefix", prefix, Prefix()) { (options, store) throws(StorageError) in
             try PrefixedStore(store, prefix: options.path)
         },
-        LayerType("compress", compress, CompressionOptions()) { options, store in CompressedStore(store, options) },
+        LayerType("blocks", blocks, BlockOptions()) { (options, store) throws(StorageError) in
+            try BlockStore(store, options)
+        },
+        LayerType("compress", compress, CompressionOptions(), check: { try $0.validate() }) { options, store in
+            CompressedStore(store, options)
+        },
         LayerType("encrypt", EncryptionKeysInFile.section, EncryptionKeysInFile(), check: { try $0.keys() }) {
             (options, store) throws(StorageError) in
             EncryptedStore(store, keys: try options.keys(), options.options)
@@ -131,13 +136,25 @@ struct LayerType: Sendable {
             }.required
         ])
 
+    private static let blocks = Section<BlockOptions>(
+        "Keeps equal bytes once, in blocks named by their digests. What else the store beneath holds is not seen.",
+        [
+            .size(
+                "block_size", \.blockSize, in: 1 << 10...64 << 20,
+                "Objects of more bytes are cut into blocks of it. Not to be changed for a store that has objects."),
+            .duration(
+                "grace", \.grace,
+                "How long a block that nothing refers to is kept: more than any put takes, and than clocks differ."),
+            .duration("collect_every", \.collectEvery, or: "never", "How often such blocks are looked for."),
+        ])
+
     private static let compress = Section<CompressionOptions>(
         "Stores objects compressed.",
         [
-            Setting("algorithm", .choice(["gzip"]), "How.", initial: { _ in "gzip" }) { node, _ in
-                try node.choice([("gzip", ())])
-            },
-            .integer("level", \.level, in: 1...9, "1, fast, to 9, small."),
+            .choice(
+                "algorithm", \.algorithm, [("zstd", .zstd), ("gzip", .gzip)],
+                "What new objects are compressed with; zstd is the faster one and makes them smaller."),
+            .integer("level", \.level, in: 1...19, "1, fast, to 19 (zstd) or 9 (gzip), small; 3 or 6 unless set."),
             .size("minimum_size", \.minimumSize, in: 0...Int.max, "Smaller objects are stored as they are."),
         ])
 

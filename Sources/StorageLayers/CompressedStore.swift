@@ -1,18 +1,7 @@
 import Compression
 public import Storage
 
-/// How a ``CompressedStore`` compresses.
-public struct CompressionOptions: Sendable {
-    /// 1, fast, to 9, small.
-    public var level = 6
-    /// Objects of fewer bytes are stored as they are.
-    public var minimumSize = 512
-
-    /// These unless changed.
-    public init() {}
-}
-
-/// A layer that stores objects compressed with gzip and gives them back as they were: size, digest, content and ranges are
+/// A layer that stores objects compressed and gives them back as they were: size, digest, content and ranges are
 /// those of the content.
 ///
 /// Which objects are compressed is kept with them, as metadata of the name `Storage-Compressed`: those stored before, or
@@ -20,6 +9,9 @@ public struct CompressionOptions: Sendable {
 /// compression would not make smaller are stored as they are. A streamed body is compressed into memory, or a temporary
 /// file beyond 1 MiB, before it is put. A part of a compressed object is cut out of the whole, which is read up to its end.
 public struct CompressedStore: StoreLayer {
+    /// A body at hand of so many bytes is compressed in one piece.
+    private static let atOnce = 64 << 10
+
     private let base: any Store
     private let options: CompressionOptions
 
@@ -57,9 +49,10 @@ public struct CompressedStore: StoreLayer {
     private func compressed(
         _ body: ObjectBody, _ options: PutOptions
     ) async throws(StorageError) -> (ObjectBody, CompressedObject)? {
+        if let bytes = body.bytesAtHand, bytes.count <= Self.atOnce { return try compressed(bytes, body, options) }
         var (reader, spool) = (BodyReader(body), Spool())
         do {
-            var encoder = try GzipEncoder(level: self.options.level)
+            let encoder = try self.options.algorithm.encoder(level: self.options.level)
             while let chunk = try await reader.next(256 << 10) {
                 try await spool.append(try encoder.encode(chunk, isLast: false))
             }
@@ -67,11 +60,34 @@ public struct CompressedStore: StoreLayer {
         } catch let error as StorageError {
             throw error
         } catch {
-            throw StorageError(.internal, "the body can't be compressed: \(error)")
+            throw Self.failed("\(error)")
         }
         let digest = try await reader.finish(expected: options.expectedDigest)
         if body.bytesAtHand != nil, spool.count >= reader.count { return nil }
-        return (try await spool.body(), CompressedObject(size: reader.count, digest: digest))
+        return (try await spool.body(), object(reader.count, digest))
+    }
+
+    private func compressed(
+        _ bytes: [UInt8], _ body: ObjectBody, _ options: PutOptions
+    ) throws(StorageError) -> (ObjectBody, CompressedObject)? {
+        let compressed: [UInt8]
+        do throws(CompressionError) {
+            compressed = try self.options.algorithm.encoder(level: self.options.level).encode(bytes, isLast: true)
+        } catch {
+            throw Self.failed("\(error)")
+        }
+        guard compressed.count < bytes.count else { return nil }
+        let digest = Digest(of: bytes)
+        try body.check(digest, options.expectedDigest)
+        return (ObjectBody(compressed), object(bytes.count, digest))
+    }
+
+    private func object(_ size: Int, _ digest: Digest) -> CompressedObject {
+        CompressedObject(algorithm: options.algorithm, size: size, digest: digest)
+    }
+
+    private static func failed(_ how: String) -> StorageError {
+        StorageError(.internal, "the body can't be compressed: \(how)")
     }
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
@@ -103,7 +119,7 @@ public struct CompressedStore: StoreLayer {
     private func whole(_ found: StoredObject, _ object: CompressedObject) throws(StorageError) -> StoredObject {
         StoredObject(
             info: object.shown(found.info), range: 0..<object.size,
-            body: try InflatingBody.body(found.body, size: object.size))
+            body: try InflatingBody.body(found.body, object))
     }
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {

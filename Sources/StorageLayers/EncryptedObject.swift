@@ -48,8 +48,17 @@ struct EncryptedObject: Sendable {
     /// Opens what is kept with the object; nil where it is not an encrypted one.
     ///
     /// - Throws: `internal` where it is damaged, or none of `keys` is its key.
-    init?(_ info: ObjectInfo, _ keys: EncryptionKeys) throws(StorageError) {
+    init?(_ info: ObjectInfo, _ keys: EncryptionKeys, _ opened: OpenedHeaders) throws(StorageError) {
         guard let values = Self.hidden.values(info) else { return nil }
+        if let object = opened.object(info.key, values) {
+            self = object
+            return
+        }
+        try self.init(values, info.key, keys)
+        opened.add(self, info.key, values)
+    }
+
+    private init(_ values: [String], _ name: ObjectKey, _ keys: EncryptionKeys) throws(StorageError) {
         guard values.count == 3, values[0] == Self.format, let sealed = Base64URL.decode(values[2]) else {
             throw Self.damaged("its header is of no known form")
         }
@@ -57,7 +66,7 @@ struct EncryptedObject: Sendable {
         let opened: Data
         do {
             let box = try AES.GCM.SealedBox(combined: sealed)
-            opened = try AES.GCM.open(box, using: master, authenticating: Self.context(values[1], info.key))
+            opened = try AES.GCM.open(box, using: master, authenticating: Self.context(values[1], name))
         } catch {
             throw Self.damaged("its header does not fit its name or its key “\(values[1].abbreviated)”")
         }
@@ -100,8 +109,11 @@ struct EncryptedObject: Sendable {
     static func seal(_ bytes: [UInt8], _ index: Int, isLast: Bool, _ key: SymmetricKey) throws(StorageError) -> [UInt8]
     {
         do {
-            let box = try AES.GCM.seal(bytes, using: key, nonce: nonce(index), authenticating: [isLast ? 1 : 0])
-            return Array(box.ciphertext) + box.tag
+            let nonce = try AES.GCM.Nonce(data: nonce(index))
+            let box = try AES.GCM.seal(bytes, using: key, nonce: nonce, authenticating: isLast ? last : notLast)
+            // Behind the nonce, in one piece.
+            guard let combined = box.combined else { return Array(box.ciphertext) + box.tag }
+            return Array(combined.dropFirst(nonceSize))
         } catch {
             throw StorageError(.internal, "chunk \(index) can't be sealed: \(error)")
         }
@@ -112,19 +124,30 @@ struct EncryptedObject: Sendable {
     /// - Throws: `internal` where it is not the chunk that was sealed.
     func open(_ sealed: ArraySlice<UInt8>, _ index: Int) throws(StorageError) -> [UInt8] {
         do {
-            let box = try AES.GCM.SealedBox(
-                nonce: Self.nonce(index), ciphertext: sealed.dropLast(Self.tagSize), tag: sealed.suffix(Self.tagSize))
-            return Array(try AES.GCM.open(box, using: key, authenticating: [index == chunkCount - 1 ? 1 : 0]))
+            // As the library keeps it, so that it copies nothing.
+            var combined = Data(capacity: Self.nonceSize + sealed.count)
+            combined.append(contentsOf: Self.nonce(index))
+            sealed.withUnsafeBufferPointer { combined.append($0) }
+            let box = try AES.GCM.SealedBox(combined: combined)
+            let isLast = index == chunkCount - 1
+            return Array(try AES.GCM.open(box, using: key, authenticating: isLast ? Self.last : Self.notLast))
         } catch {
             throw Self.damaged("chunk \(index) is not the one that was stored")
         }
     }
 
+    private static let last: [UInt8] = [1]
+    private static let notLast: [UInt8] = [0]
+    private static let nonceSize = 12
+
     /// Each object has a key of its own: the number alone is never used twice with it.
-    private static func nonce(_ index: Int) throws -> AES.GCM.Nonce {
-        var bytes: [UInt8] = [0, 0, 0, 0]
-        withUnsafeBytes(of: UInt64(index).bigEndian) { bytes += $0 }
-        return try AES.GCM.Nonce(data: bytes)
+    private static func nonce(_ index: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: nonceSize) { buffer, count in
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
+            bytes.storeBytes(of: 0, as: UInt32.self)
+            bytes.storeBytes(of: UInt64(index).bigEndian, toByteOffset: 4, as: UInt64.self)
+            count = nonceSize
+        }
     }
 
     static func damaged(_ how: String) -> StorageError {

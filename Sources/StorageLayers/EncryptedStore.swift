@@ -28,6 +28,7 @@ public struct EncryptedStore: StoreLayer {
     private let base: any Store
     private let keys: EncryptionKeys
     private let options: EncryptionOptions
+    private let headers = OpenedHeaders()
 
     /// `base`, with what it stores encrypted.
     public init(_ base: any Store, keys: EncryptionKeys, _ options: EncryptionOptions = EncryptionOptions()) {
@@ -54,7 +55,7 @@ public struct EncryptedStore: StoreLayer {
             var inner = options
             inner.expectedDigest = nil
             inner.attributes = try EncryptedObject.hidden.adding(object.values(keys, key), to: options.attributes)
-            return try clear(try await base.put(key, sealed, options: inner))
+            return object.shown(try await base.put(key, sealed, options: inner))
         } catch {
             throw error.during(.put, key: key)
         }
@@ -90,7 +91,7 @@ public struct EncryptedStore: StoreLayer {
         do throws(StorageError) {
             let info = try await EncryptedObject.hidden.setMetadata(in: base, key, attributes, options.precondition) {
                 (info) throws(StorageError) in
-                try EncryptedObject(info, keys)?.values(keys, key)
+                try EncryptedObject(info, keys, headers)?.values(keys, key)
             }
             return try clear(info)
         } catch {
@@ -193,7 +194,7 @@ public struct EncryptedStore: StoreLayer {
 
     /// What the object is in clear text; nil where it is plain and may be.
     private func opened(_ info: ObjectInfo) throws(StorageError) -> EncryptedObject? {
-        if let object = try EncryptedObject(info, keys) { return object }
+        if let object = try EncryptedObject(info, keys, headers) { return object }
         guard options.readsPlaintext else {
             throw StorageError(
                 .internal, "the object is not encrypted; allow plaintext to read what was stored before encryption")
@@ -215,6 +216,6 @@ public struct EncryptedStore: StoreLayer {
     }
 
     private func listed(_ info: ObjectInfo) -> ObjectInfo {
-        (try? EncryptedObject(info, keys))?.shown(info) ?? info
+        (try? EncryptedObject(info, keys, headers))?.shown(info) ?? info
     }
 }

@@ -7,11 +7,15 @@ struct RetryBudget: ~Copyable, Sendable {
 
     private let options: RetryOptions
     private let tokens: Mutex<Int>
+    private let granted = Atomic(0)
 
     init(_ options: RetryOptions) {
         self.options = options
         tokens = Mutex(max(0, options.budget) * Self.tokensPerRetry)
     }
+
+    /// How many retries were granted.
+    var retries: Int { granted.load(ordering: .relaxed) }
 
     func succeeded() {
         let most = max(0, options.budget) * Self.tokensPerRetry
@@ -25,6 +29,7 @@ struct RetryBudget: ~Copyable, Sendable {
         }
         let asked = error.retryAfter ?? .zero
         guard asked <= options.maxDelay, takeTokens() else { return nil }
+        granted.add(1, ordering: .relaxed)
         let ceiling = min(options.maxDelay, options.baseDelay * (1 << min(attempt - 1, 30)))
         return max(asked, ceiling * Double.random(in: 0...1))
     }

@@ -4,10 +4,14 @@ import NATS
 import Storage
 import StorageWire
 
+/// The component.
+public enum StorageComponent {
+    /// Its version.
+    public static let version = "0.1.0"
+}
+
 /// Answers the NATS services protocol (ADR-32): who is there, with which endpoints, and how busy.
 struct Discovery: Sendable {
-    static let version = "0.1.0"
-
     private struct Info: Encodable {
         struct Endpoint: Encodable {
             let name: String
@@ -17,7 +21,7 @@ struct Discovery: Sendable {
         let type = "io.nats.micro.v1.info_response"
         let name: String
         let id: String
-        let version = Discovery.version
+        let version = StorageComponent.version
         let description = "Object storage over NATS subjects"
         let metadata: [String: String] = [:]
         let endpoints: [Endpoint]
@@ -27,7 +31,7 @@ struct Discovery: Sendable {
         let type = "io.nats.micro.v1.ping_response"
         let name: String
         let id: String
-        let version = Discovery.version
+        let version = StorageComponent.version
         let metadata: [String: String] = [:]
     }
 
@@ -45,7 +49,7 @@ struct Discovery: Sendable {
         let type = "io.nats.micro.v1.stats_response"
         let name: String
         let id: String
-        let version = Discovery.version
+        let version = StorageComponent.version
         let metadata: [String: String] = [:]
         let started: String
         let endpoints: [Endpoint]

@@ -5,10 +5,13 @@ import StorageWire
 struct InstanceContext: Sendable {
     let configuration: InstanceConfiguration
     let store: any Store
+    let monitor: InstanceMonitor
     let events: EventPublisher
     let locks: KeyLocks
     /// The most bytes that a reply may have, headers included.
     let maxReply: @Sendable () -> Int
+
+    var limits: InstanceConfiguration.Limits { monitor.limits }
 
     func put(
         _ key: ObjectKey, _ body: ObjectBody, _ options: PutOptions, _ request: Request
@@ -46,9 +49,9 @@ struct InstanceContext: Sendable {
     }
 
     func checkSize(_ size: Int) throws(StorageError) {
-        guard size > configuration.limits.maxObjectSize else { return }
+        guard size > limits.maxObjectSize else { return }
         throw StorageError(
-            .tooLarge, "\(size) bytes are over the instance's limit of \(configuration.limits.maxObjectSize)")
+            .tooLarge, "\(size) bytes are over the instance's limit of \(limits.maxObjectSize)")
     }
 }
 

@@ -11,6 +11,7 @@ public struct StorageInstance: Service {
     private let store: any Store
     private let keepers: [StoreKeeper]
     private let connection: NATSConnection
+    private let monitor: InstanceMonitor
     private let logger: Logger
     private let metrics: any MetricsFactory
     private let onReady: @Sendable () -> Void
@@ -18,17 +19,19 @@ public struct StorageInstance: Service {
     /// An instance that serves `store` on `connection`.
     ///
     /// - Parameters:
+    ///   - monitor: what is seen of it, and can be changed, while it serves; its limits are those that count.
     ///   - metrics: the metrics system.
     ///   - onReady: called when every port listens.
     public init(
         configuration: InstanceConfiguration, store: any Store,
-        connection: NATSConnection, logger: Logger,
+        connection: NATSConnection, monitor: InstanceMonitor? = nil, logger: Logger,
         metrics: any MetricsFactory = MetricsSystem.factory, onReady: @escaping @Sendable () -> Void = {}
     ) {
         self.configuration = configuration
         self.store = store
         keepers = store.keepers
         self.connection = connection
+        self.monitor = monitor ?? InstanceMonitor(configuration)
         self.logger = logger
         self.metrics = metrics
         self.onReady = onReady
@@ -39,11 +42,12 @@ public struct StorageInstance: Service {
     /// - Throws: `NATSError` where a port's subject is forbidden, a stream is missing or the connection is closed for
     ///   good, `StorageError` where the store can't do what an input asks of it.
     public func run() async throws {
-        let events = EventPublisher(configuration, logger, metrics)
+        defer { monitor.phase = .stopped }
+        let events = EventPublisher(configuration, monitor.feed, logger, metrics)
         try await events.check(connection)
         let connection = connection
         let context = InstanceContext(
-            configuration: configuration, store: store, events: events, locks: KeyLocks(),
+            configuration: configuration, store: store, monitor: monitor, events: events, locks: KeyLocks(),
             maxReply: { connection.maxPayload })
         async let publishing: Void = events.run(connection)
         do {
@@ -64,14 +68,14 @@ public struct StorageInstance: Service {
         let uploads = Uploads(context: context, partSubject: partSubject, maxPartSize: maxPartSize)
         let servers = servers(context, uploads)
         let discovery = Discovery(
-            configuration: configuration,
-            statistics: Dictionary(uniqueKeysWithValues: servers.map { ($0.port, $0.statistics) }))
+            configuration: configuration, statistics: monitor.statistics)
         let parts = partServer(context, uploads)
         var ports: [(NATSSubscription, PortServer)] = [(try await subscribe(partSubject + ".*", parts), parts)]
         for server in servers { ports.append((try await subscribe(server), server)) }
         var questions: [NATSSubscription] = []
         for subject in discovery.subjects { questions.append(try await connection.subscribe(subject)) }
         let inputs = try await openInputs(context)
+        monitor.phase = .serving
         onReady()
         let (listening, asked) = (ports, questions)
         try await withGracefulShutdownHandler {
@@ -86,6 +90,7 @@ public struct StorageInstance: Service {
                 try await group.waitForAll()
             }
         } onGracefulShutdown: {
+            monitor.phase = .draining
             context.events.hurry()
             let subscriptions = listening.map(\.0) + asked + inputs.compactMap(\.subscription)
             Task { for subscription in subscriptions { await subscription.drain() } }
@@ -103,7 +108,7 @@ public struct StorageInstance: Service {
     }
 
     private func servers(_ context: InstanceContext, _ uploads: Uploads) -> [PortServer] {
-        let permits = Permits(configuration.limits.maxInFlight)
+        let permits = Permits { [monitor] in monitor.limits.maxInFlight }
         return Port.requests.map { port in
             let endpoint: any Endpoint =
                 switch port {
@@ -121,7 +126,7 @@ public struct StorageInstance: Service {
 
     private func partServer(_ context: InstanceContext, _ uploads: Uploads) -> PortServer {
         // Parts have their own bound: the window of each of a bounded number of uploads.
-        let permits = Permits(configuration.limits.maxUploads * (Upload.window + 2))
+        let permits = Permits { [monitor] in monitor.limits.maxUploads * (Upload.window + 2) }
         return server(.upload, PartEndpoint(uploads: uploads), context, permits)
     }
 
@@ -130,7 +135,8 @@ public struct StorageInstance: Service {
     ) -> PortServer {
         PortServer(
             port: port, endpoint: endpoint, connection: connection, events: context.events, permits: permits,
-            timeout: configuration.limits.requestTimeout, statistics: PortStatistics(), logger: logger)
+            monitor: monitor, statistics: monitor.statistics[port] ?? PortStatistics(configuration.name, port),
+            logger: logger)
     }
 
     private func subscribe(_ server: PortServer) async throws -> NATSSubscription {
@@ -142,7 +148,7 @@ public struct StorageInstance: Service {
     ) async throws -> NATSSubscription {
         try await connection.subscribe(subject, queue: queue, capacity: 4096) { message in
             guard let reply = message.reply else { return }
-            Task { await server.send(PortServer.overCapacity, to: reply) }
+            Task { await server.refuse(reply) }
         }
     }
 

@@ -35,7 +35,7 @@ import Testing
               - store: {type: memory, max_entries: 5, when_full: refuse}
             """, ["SECOND": "nats://b:2"])
         #expect(configuration.nats.urls == ["nats://a:1", "nats://b:2", "nats://c:3"])
-        #expect(configuration.logLevel == .debug)
+        #expect(configuration.log.level == .debug)
         let (instance, store) = configuration.instances[0]
         #expect(instance.limits.maxObjectSize == 1 << 30 && instance.limits.maxInFlight == 7)
         #expect(instance.limits.requestTimeout == .milliseconds(500))

@@ -26,9 +26,11 @@ private struct Bucket: Sendable {
         return try await NATSConnection.connect(options)
     }
 
-    func store() async throws -> JetStreamStore {
-        try await JetStreamStore.open(
-            BucketConfiguration(name: "B"), control: control, bulk: bulk, logger: Logger(label: "test"))
+    func store(isAtomic: Bool = false) async throws -> JetStreamStore {
+        var configuration = BucketConfiguration(name: "B")
+        configuration.isAtomic = isAtomic
+        return try await JetStreamStore.open(
+            configuration, control: control, bulk: bulk, logger: Logger(label: "test"))
     }
 
     func close() async {
@@ -39,10 +41,11 @@ private struct Bucket: Sendable {
 
 extension Trait where Self == SubjectTrait {
     /// A bucket on a server.
-    static func jetStream(_ flavor: ServerFlavor) -> Self {
+    static func jetStream(_ flavor: ServerFlavor, isAtomic: Bool = false) -> Self {
         SubjectTrait { run in
             let bucket = try await Bucket(on: NATSServer(flavor))
-            try await run(Subject(store: bucket.store()) { try await bucket.store() })
+            try await run(
+                Subject(store: bucket.store(isAtomic: isAtomic)) { try await bucket.store(isAtomic: isAtomic) })
             await bucket.close()
         }
     }

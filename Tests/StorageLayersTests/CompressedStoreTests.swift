@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func aBombStopsAtTheSizeTold() async throws {
-        var encoder = try GzipEncoder(level: 9)
+        let encoder = try GzipEncoder(level: 9)
         var bomb: [UInt8] = []
         for _ in 0..<200 { bomb += try encoder.encode([UInt8](repeating: 0, count: 1 << 20), isLast: false) }
         bomb += try encoder.encode([], isLast: true)

@@ -10,11 +10,13 @@ struct EventPublisher: Sendable {
     private static let grace: Duration = .seconds(10)
 
     private let instance: String
+    private let seen: EventFeed
     private let events: [OutputWriter]
     private let stored: [OutputWriter]
 
-    init(_ configuration: InstanceConfiguration, _ logger: Logger, _ metrics: any MetricsFactory) {
+    init(_ configuration: InstanceConfiguration, _ seen: EventFeed, _ logger: Logger, _ metrics: any MetricsFactory) {
         instance = configuration.name
+        self.seen = seen
         events = configuration.events.map { OutputWriter($0, instance: configuration.name, logger, metrics) }
         stored = configuration.stored.map { OutputWriter($0, instance: configuration.name, logger, metrics) }
     }
@@ -41,24 +43,22 @@ struct EventPublisher: Sendable {
     }
 
     func succeeded(_ type: EventType, _ info: ObjectInfo, _ request: Request) {
-        send(type) { StorageEvent(type, info, instance: instance).traced(request) }
+        send(StorageEvent(type, info, instance: instance).traced(request))
     }
 
     func deleted(_ key: ObjectKey, _ request: Request) {
-        send(.deleted) { StorageEvent(.deleted, key: key.rawValue, instance: instance).traced(request) }
+        send(StorageEvent(.deleted, key: key.rawValue, instance: instance).traced(request))
     }
 
     func expired(_ info: ObjectInfo) {
-        send(.expired) { StorageEvent(.expired, info, instance: instance) }
+        send(StorageEvent(.expired, info, instance: instance))
     }
 
     func failed(_ error: StorageError, _ operation: String, key: String?, _ request: Request) {
-        send(.failed) {
-            var event = StorageEvent(.failed, key: key ?? error.key ?? "", instance: instance).traced(request)
-            event.error = ErrorCodec.Detail(error)
-            event.operation = operation
-            return event
-        }
+        var event = StorageEvent(.failed, key: key ?? error.key ?? "", instance: instance).traced(request)
+        event.error = ErrorCodec.Detail(error)
+        event.operation = operation
+        send(event)
     }
 
     /// Tells that a message is stored, and passes its reference on. Both have the same ids whenever the same version is
@@ -67,11 +67,10 @@ struct EventPublisher: Sendable {
         let interested = events.filter { $0.takes(.stored) }
         let receipt = Receipt(interested.count + stored.count)
         let name = "\(instance)\n\(info.key)\n\(info.version)"
-        if !interested.isEmpty {
-            var event = StorageEvent(.stored, info, instance: instance).traced(request)
-            event.id = NUID.derived(from: "stored\n" + name)
-            for output in interested { output.send(Notice(content: .event(event), receipt: receipt)) }
-        }
+        var event = StorageEvent(.stored, info, instance: instance).traced(request)
+        event.id = NUID.derived(from: "stored\n" + name)
+        seen.record(event)
+        for output in interested { output.send(Notice(content: .event(event), receipt: receipt)) }
         if !stored.isEmpty {
             let reference = StoredReference(
                 id: NUID.derived(from: "reference\n" + name), instance: instance, info: info, trace: request.trace)
@@ -80,11 +79,9 @@ struct EventPublisher: Sendable {
         return receipt
     }
 
-    private func send(_ type: EventType, _ event: () -> StorageEvent) {
-        let interested = events.filter { $0.takes(type) }
-        guard !interested.isEmpty else { return }
-        let notice = Notice(content: .event(event()))
-        for output in interested { output.send(notice) }
+    private func send(_ event: StorageEvent) {
+        seen.record(event)
+        for output in events where output.takes(event.type) { output.send(Notice(content: .event(event))) }
     }
 }
 

@@ -140,7 +140,9 @@ struct Pipeline: Sendable {
 
     /// Tells that a message is given up.
     func report(_ error: StorageError, _ incoming: Incoming) {
-        logger.error("a message on “\(incoming.request.subject)” can't be stored: \(error)")
+        logger.error(
+            "a message on “\(incoming.request.subject)” can't be stored: \(error)",
+            metadata: incoming.request.logMetadata)
         context.events.failed(error, Port.write.rawValue, key: nil, incoming.request)
     }
 

@@ -107,8 +107,9 @@ let package = Package(
         .target(
             name: "StorageConfiguration",
             dependencies: [
-                "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage",
-                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", "StorageOperations",
+                "Storage", "StorageWire", "Encodings", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage",
+                "S3Storage", "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage",
+                "StorageOperations",
                 crypto, logging, yams,
             ],
             swiftSettings: strict),
@@ -127,7 +128,7 @@ let package = Package(
                 "S3Storage", "TieredStorage", "Compression", crypto, logging, arguments,
             ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
-        .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/Support", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Storage", "NATS"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
             name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
         .executableTarget(
@@ -185,7 +186,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "StorageServiceTests",
-            dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
+            dependencies: [
+                "StorageService", "StorageWire", "Storage", "StorageLayers", "NATS", "TestSupport", logging, lifecycle,
+                metrics,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],

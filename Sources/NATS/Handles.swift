@@ -109,13 +109,18 @@ final class SubscriptionHandle: Sendable {
         if ends { context.withSubscription { _ = natsSubscription_Unsubscribe($0) } }
     }
 
-    /// Tells the server to send no more, and takes what it has sent: completes after that.
-    func drain() {
+    /// Tells the server to send no more, and takes what it has sent: completes after that. False where that can't be:
+    /// the server is away.
+    func drain() -> Bool {
         let ends = isEnded.withLock { isEnded in
             defer { isEnded = true }
             return !isEnded
         }
-        if ends { context.withSubscription { _ = natsSubscription_DrainTimeout($0, 5000) } }
+        guard ends else { return true }
+        var status = NATS_OK
+        context.withSubscription { status = natsSubscription_DrainTimeout($0, 5000) }
+        if status != NATS_OK { context.withSubscription { _ = natsSubscription_Unsubscribe($0) } }
+        return status == NATS_OK
     }
 
     /// Runs on the subscription's own thread.

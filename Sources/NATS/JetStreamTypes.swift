@@ -103,9 +103,13 @@ public struct ConsumerConfiguration: Codable, Sendable {
     public var name: String?
     public var durableName: String?
     public var filterSubject: String?
-    /// `all`, `last`, `new`, `last_per_subject`, `by_start_sequence`.
+    /// Several, in place of one (2.10 and later).
+    public var filterSubjects: [String]?
+    /// `all`, `last`, `new`, `last_per_subject`, `by_start_sequence`, `by_start_time`.
     public var deliverPolicy = "all"
     public var startSequence: UInt64?
+    /// As RFC 3339 has it.
+    public var startTime: String?
     /// `none` or `explicit`.
     public var ackPolicy = "explicit"
     /// In nanoseconds.
@@ -130,8 +134,10 @@ public struct ConsumerConfiguration: Codable, Sendable {
         case name
         case durableName = "durable_name"
         case filterSubject = "filter_subject"
+        case filterSubjects = "filter_subjects"
         case deliverPolicy = "deliver_policy"
         case startSequence = "opt_start_seq"
+        case startTime = "opt_start_time"
         case ackPolicy = "ack_policy"
         case ackWait = "ack_wait"
         case maxDeliver = "max_deliver"
@@ -154,9 +160,11 @@ public struct ConsumerInfo: Codable, Sendable {
     public var pending: UInt64
     /// How many were delivered and are not acknowledged.
     public var unacknowledged: UInt64?
+    /// Its settings, as far as the server knows them.
+    public var config: ConsumerConfiguration?
 
     enum CodingKeys: String, CodingKey {
-        case name
+        case name, config
         case pending = "num_pending"
         case unacknowledged = "num_ack_pending"
     }

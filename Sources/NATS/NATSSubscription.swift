@@ -51,10 +51,12 @@ public final class NATSSubscription: AsyncSequence, Sendable {
         messages.finish(nil)
     }
 
-    /// Tells the server to send no more; the sequence ends after everything that it sent before.
+    /// Tells the server to send no more; the sequence ends after everything that it sent before. While the server is away
+    /// it ends after what is queued.
     public func drain() async {
         let handle = handle
-        await offPool { handle.drain() }
+        if await offPool({ handle.drain() }) { return }
+        messages.finish(nil)
     }
 
     /// Reads the messages in order.

@@ -13,6 +13,9 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
     /// The 32 bytes of the hash.
     public var bytes: [UInt8] { withUnsafeBytes(of: words) { Array($0) } }
 
+    /// Half of the hash, as two numbers.
+    var firstWords: (UInt64, UInt64) { (words.first, words.second) }
+
     /// The digest that a finished hash computed.
     public init(_ digest: SHA256.Digest) {
         words = digest.withUnsafeBytes { $0.loadUnaligned(as: Words.self) }

@@ -1,3 +1,4 @@
+import Encodings
 import FoundationEssentials
 
 /// Makes a key for a message that comes without one. Safe to call from any task.
@@ -7,7 +8,7 @@ public protocol KeyGenerator: Sendable {
 }
 
 /// `prefix/yyyy/mm/dd/hh/identifier_seconds`, in UTC: keys of one hour lie together, so a listing by prefix is a
-/// query by time. The identifier is a NUID, so that no two messages meet in one key.
+/// query by time. The identifier is random, so that no two messages meet in one key, or made of the message's id.
 public struct TimeKeyGenerator: KeyGenerator {
     private let prefix: String
 
@@ -18,7 +19,8 @@ public struct TimeKeyGenerator: KeyGenerator {
 
     public func key(for message: Message) -> ObjectKey? {
         ObjectKey(
-            "\(prefix)/\(TimeBucket.path(message.timestamp))/\(NUID.next())_\(TimeBucket.seconds(message.timestamp))")
+            "\(prefix)/\(TimeBucket.path(message.timestamp))/\(message.identifier)_\(TimeBucket.seconds(message.timestamp))"
+        )
     }
 }
 
@@ -41,12 +43,12 @@ public struct EntityKeyGenerator: KeyGenerator {
         let found = message.header(header) ?? JSONValue.parse(message.payload)?.value(at: field)?.text
         guard let entity = found, !entity.isEmpty else { return nil }
         let time = message.timestamp
-        let suffix = "\(TimeBucket.path(time))/\(TimeBucket.seconds(time))_\(NUID.next())"
+        let suffix = "\(TimeBucket.path(time))/\(TimeBucket.seconds(time))_\(message.identifier)"
         return ObjectKey("\(prefix)/\(entity)/\(suffix)")
     }
 }
 
-/// `prefix/nuid`: random, and nothing else.
+/// `prefix/nuid`: random, or made of the message's id, and nothing else.
 public struct NUIDKeyGenerator: KeyGenerator {
     private let prefix: String?
 
@@ -57,7 +59,7 @@ public struct NUIDKeyGenerator: KeyGenerator {
     }
 
     public func key(for message: Message) -> ObjectKey? {
-        ObjectKey((prefix.map { $0 + "/" } ?? "") + NUID.next())
+        ObjectKey((prefix.map { $0 + "/" } ?? "") + message.identifier)
     }
 }
 
@@ -94,7 +96,7 @@ public struct CompositeKeyGenerator: KeyGenerator {
 enum TimeBucket {
     static func path(_ time: Date) -> String {
         // 2024-10-08T10:30:00Z
-        let text = time.formatted(Date.ISO8601FormatStyle())
+        let text = RFC3339.format(Date(timeIntervalSince1970: time.timeIntervalSince1970.rounded(.down)))
         let parts = text.split(whereSeparator: { "-T:".contains($0) })
         return parts.prefix(4).joined(separator: "/")
     }
@@ -110,12 +112,22 @@ package enum NUID {
 
     /// A new identifier: 128 random bits in 22 characters, so that two are never the same.
     package static func next() -> String {
+        text(UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
+    }
+
+    /// The same identifier each time for the same name, and another one for any other.
+    package static func derived(from name: String) -> String {
+        let (first, second) = Digest(of: name.utf8).firstWords
+        return text(first, second)
+    }
+
+    private static func text(_ first: UInt64, _ second: UInt64) -> String {
         String(unsafeUninitializedCapacity: 22) { text in
-            for half in 0..<2 {
-                var random = UInt64.random(in: .min ... .max)
+            for (half, word) in [first, second].enumerated() {
+                var word = word
                 for index in 0..<11 {
-                    text[half * 11 + index] = alphabet[Int(random % 62)]
-                    random /= 62
+                    text[half * 11 + index] = alphabet[Int(word % 62)]
+                    word /= 62
                 }
             }
             return 22

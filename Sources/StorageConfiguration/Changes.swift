@@ -37,8 +37,13 @@ extension Printed {
         switch self {
         case .scalar(let text): places[place] = text
         case .list(let elements):
+            var count: [String: Int] = [:]
             for (index, element) in elements.enumerated() {
-                element.flatten("\(place)[\(element.instanceName ?? String(index))]", into: &places)
+                let name = element.instanceName ?? String(index)
+                count[name, default: 0] += 1
+                // Ports may share a name: then they are told apart by their order.
+                let place = "\(place)[\(name)\(count[name] == 1 ? "" : "#\(count[name, default: 0])")]"
+                element.flatten(place, into: &places)
             }
         case .mapping(let entries):
             for entry in entries {

@@ -65,7 +65,7 @@ struct InstanceKeys: Sendable {
         var keys = try (name ?? node).checked { try InstanceKeys(name: text) }
         try section.read(node, into: &keys)
         var instance = keys.instance
-        keys.ports.apply(to: &instance)
+        try keys.ports.apply(to: &instance, node)
         guard let store = keys.store else { throw node.failure("has no store") }
         return (instance, store.with(keys.layers))
     }

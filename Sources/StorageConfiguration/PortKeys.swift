@@ -3,81 +3,60 @@ import StorageWire
 
 /// The ports of an instance that are not as usual.
 struct PortsKeys: Sendable {
-    private var ports: [PortKeys] = []
+    private var inputs: [InputKeys] = []
+    private var outputs: [OutputKeys] = []
 
     static let section = Section<PortsKeys>(
         "Ports that are not as usual; the others stay.",
         [
-            list("inputs", inputs, "Where requests and messages come from."),
-            list("outputs", [.events, .stored], "Where events and references go."),
+            Setting(
+                "inputs", .list(.section(InputKeys.section.description(InputKeys()).withoutInitials)),
+                "Where requests and messages come from."
+            ) { node, keys in
+                keys.inputs += try node.elements().map { try InputKeys($0) }
+            },
+            Setting(
+                "outputs", .list(.section(OutputKeys.section.description(OutputKeys()).withoutInitials)),
+                "Where events and references go."
+            ) { node, keys in
+                keys.outputs += try node.elements().map { try OutputKeys($0) }
+            },
         ])
 
-    private static let inputs = Port.allCases.filter { ![.events, .stored].contains($0) }
-
-    private static func list(_ name: String, _ known: [Port], _ summary: String) -> Setting<PortsKeys> {
-        let section = PortKeys.section(known)
-        return Setting(name, .list(.section(section.description(PortKeys()))), summary) { node, keys in
-            for element in node.elements() {
-                var port = PortKeys()
-                try section.read(element, into: &port)
-                try port.check(element)
-                keys.ports.append(port)
-            }
+    /// What is named takes the place of what is usual: of all outputs of its name, of the subject of `write`.
+    func apply(to instance: inout InstanceConfiguration, _ node: ConfigurationNode) throws {
+        for input in inputs where input.port != .write {
+            if let subject = input.subjects.first { instance.setSubject(subject, of: input.port) }
         }
+        let writes = inputs.filter { $0.port == .write }.flatMap { $0.configurations(instance) }
+        let isNamed = writes.contains { if case .core = $0.source { true } else { false } }
+        instance.inputs = (isNamed ? [] : instance.inputs) + writes
+        guard Set(instance.inputs.map(\.source)).count == instance.inputs.count, hasOwnConsumers(instance) else {
+            throw node.failure("two inputs have the same subject, or the same consumer: name its `durable`")
+        }
+        let events = outputs.filter { $0.port == .events }.map { $0.configuration(instance) }
+        let stored = outputs.filter { $0.port == .stored }.map { $0.configuration(instance) }
+        if !events.isEmpty { instance.events = events }
+        if !stored.isEmpty { instance.stored = stored }
     }
 
-    func apply(to instance: inout InstanceConfiguration) {
-        for port in ports { port.apply(to: &instance) }
+    private func hasOwnConsumers(_ instance: InstanceConfiguration) -> Bool {
+        let consumers = instance.inputs.compactMap { input -> String? in
+            guard case .stream(let stream, _, let durable) = input.source else { return nil }
+            return "\(stream) \(durable)"
+        }
+        return Set(consumers).count == consumers.count
     }
 }
 
-/// The keys of a port.
-struct PortKeys: Sendable {
-    private var port = Port.put
-    private var type: String?
-    private var subject: String?
-    private var stream: String?
-    private var durable: String?
-
-    static func section(_ known: [Port]) -> Section<PortKeys> {
-        Section(
-            "A port.",
-            [
-                Setting("name", .choice(known.map(\.rawValue)), "Which port it is.") {
-                    $1.port = try $0.choice(known.map { ($0.rawValue, $0) })
-                }.required,
-                Setting("type", .choice(["request", "core", "jetstream"]), "How messages come and go.") {
-                    $1.type = try $0.string()
-                },
-                .text("subject", \.subject, "The subject."),
-                .text("stream", \.stream, "Of a write port of type jetstream: the stream."),
-                .text("durable", \.durable, "Of a write port of type jetstream: the name of its consumer."),
-            ])
-    }
-
-    private var isStream: Bool { port == .write && type == "jetstream" }
-
-    /// Throws where what was read does not fit together.
-    func check(_ node: ConfigurationNode) throws {
-        if isStream {
-            guard stream != nil else { throw node.failure("has no stream") }
-            return
+extension SectionDescription {
+    /// For ports, of which each takes only some of the keys: none holds by itself.
+    fileprivate var withoutInitials: SectionDescription {
+        var section = self
+        for index in section.keys.indices {
+            if let initial = section.keys[index].initial { section.keys[index].summary += " Else \(initial)." }
+            section.keys[index].initial = nil
         }
-        if let other = try node.field("stream") ?? node.field("durable") {
-            throw other.failure("belongs to a write port of type jetstream")
-        }
-        let known = Port.requests.contains(port) ? "request" : "core"
-        guard type == nil || type == known else {
-            throw node.failure("type “\(type ?? "")” of port \(port.rawValue) is not \(known)")
-        }
-    }
-
-    func apply(to instance: inout InstanceConfiguration) {
-        if isStream, let stream {
-            let durable = durable ?? "storage-\(instance.name)"
-            instance.stream = .init(stream: stream, subject: subject, durable: durable)
-        } else if let subject {
-            instance.setSubject(subject, of: port)
-        }
+        return section
     }
 }

@@ -23,23 +23,6 @@ public struct InstanceConfiguration: Sendable {
         public init() {}
     }
 
-    /// A stream whose messages are stored, by a durable consumer that all components of the instance share.
-    public struct StreamInput: Sendable {
-        /// The stream's name.
-        public var stream: String
-        /// Which of its subjects; nil: all.
-        public var subject: String?
-        /// The consumer's name.
-        public var durable: String
-
-        /// The messages of `stream` on `subject`.
-        public init(stream: String, subject: String?, durable: String) {
-            self.stream = stream
-            self.subject = subject
-            self.durable = durable
-        }
-    }
-
     /// The instance's name: `A-Z a-z 0-9 - _`.
     public let name: String
     /// Makes the keys of what comes without one.
@@ -48,8 +31,12 @@ public struct InstanceConfiguration: Sendable {
     public var metadataExtractor: any MetadataExtractor = HeaderMetadataExtractor()
     /// Bounds.
     public var limits = Limits()
-    /// Where the write port takes its messages from besides its subject; nil: from there alone.
-    public var stream: StreamInput?
+    /// Where messages come from that are stored and passed on.
+    public var inputs: [InputConfiguration]
+    /// Where events go.
+    public var events: [OutputConfiguration]
+    /// Where references go.
+    public var stored: [OutputConfiguration]
     private var subjects: [Port: String] = [:]
 
     /// The instance `name` with every port on its default subject.
@@ -60,15 +47,18 @@ public struct InstanceConfiguration: Sendable {
             throw StorageError(.invalid, "instance name “\(name.abbreviated)” is not of A-Z a-z 0-9 - _")
         }
         self.name = name
+        inputs = [InputConfiguration(.core(subject: Port.write.defaultSubject(instance: name)))]
+        events = [OutputConfiguration(subject: Port.events.defaultSubject(instance: name))]
+        stored = [OutputConfiguration(subject: Port.stored.defaultSubject(instance: name))]
         keyGenerator = try TimeKeyGenerator()
     }
 
-    /// The subject of a port.
+    /// The subject of a port that answers requests.
     package func subject(_ port: Port) -> String {
         subjects[port] ?? port.defaultSubject(instance: name)
     }
 
-    /// Puts a port on another subject.
+    /// Puts a port that answers requests on another subject.
     package mutating func setSubject(_ subject: String, of port: Port) {
         subjects[port] = subject
     }

@@ -16,7 +16,7 @@ struct InstanceContext: Sendable {
     func put(
         _ key: ObjectKey, _ body: ObjectBody, _ options: PutOptions, _ request: Request
     ) async throws(StorageError) -> ObjectInfo {
-        if let size = body.size, size > limits.maxObjectSize { throw tooLarge(size) }
+        if let size = body.size { try checkSize(size) }
         return try await locks.withLock(key) { () async throws(StorageError) in
             let info = try await store.put(key, body, options: options)
             events.succeeded(.stored, info, request)
@@ -48,14 +48,17 @@ struct InstanceContext: Sendable {
     }
 
     func generatedKey(_ request: Request) throws(StorageError) -> ObjectKey {
-        guard let key = configuration.keyGenerator.key(for: request.message) else {
-            throw StorageError(.invalid, "no key was given, and the message holds nothing to make one from")
-        }
+        guard let key = configuration.keyGenerator.key(for: request.message()) else { throw noKey }
         return key
     }
 
-    func tooLarge(_ size: Int) -> StorageError {
-        StorageError(
+    var noKey: StorageError {
+        StorageError(.invalid, "no key was given, and the message holds nothing to make one from")
+    }
+
+    func checkSize(_ size: Int) throws(StorageError) {
+        guard size > limits.maxObjectSize else { return }
+        throw StorageError(
             .tooLarge, "\(size) bytes are over the instance's limit of \(limits.maxObjectSize)")
     }
 }

@@ -8,13 +8,15 @@ struct Request: Sendable {
     let subject: String
     let headers: WireHeaders
     var payload: [UInt8]
-    let received = Date.now
+    /// When it came, or was stored in its stream.
+    let received: Date
     private let isMalformed: Bool
 
-    init(subject: String, headers: NATSHeaders, payload: [UInt8]) {
+    init(subject: String, headers: NATSHeaders, payload: [UInt8], received: Date = .now) {
         self.subject = subject
         self.headers = headers.fields
         self.payload = payload
+        self.received = received
         isMalformed = headers.isMalformed
     }
 
@@ -29,8 +31,8 @@ struct Request: Sendable {
     }
 
     /// As a plugin sees it.
-    var message: Message {
-        Message(subject: subject, headers: headers, payload: payload, timestamp: received)
+    func message(id: String? = nil) -> Message {
+        Message(subject: subject, headers: headers, payload: payload, timestamp: received, id: id)
     }
 
     func key() throws(StorageError) -> ObjectKey {

@@ -1,4 +1,5 @@
 public import Logging
+public import Metrics
 public import NATS
 public import ServiceLifecycle
 public import Storage
@@ -12,17 +13,19 @@ public struct StorageInstance: Service {
     private let connection: NATSConnection
     private let monitor: InstanceMonitor
     private let logger: Logger
+    private let metrics: any MetricsFactory
     private let onReady: @Sendable () -> Void
 
     /// An instance that serves `store` on `connection`.
     ///
     /// - Parameters:
     ///   - monitor: what is seen of it, and can be changed, while it serves; its limits are those that count.
+    ///   - metrics: the metrics system.
     ///   - onReady: called when every port listens.
     public init(
         configuration: InstanceConfiguration, store: any Store,
         connection: NATSConnection, monitor: InstanceMonitor? = nil, logger: Logger,
-        onReady: @escaping @Sendable () -> Void = {}
+        metrics: any MetricsFactory = MetricsSystem.factory, onReady: @escaping @Sendable () -> Void = {}
     ) {
         self.configuration = configuration
         self.store = store
@@ -30,15 +33,18 @@ public struct StorageInstance: Service {
         self.connection = connection
         self.monitor = monitor ?? InstanceMonitor(configuration)
         self.logger = logger
+        self.metrics = metrics
         self.onReady = onReady
     }
 
     /// Serves until graceful shutdown: then takes no more, finishes what is under way, and returns.
     ///
-    /// - Throws: `NATSError` where a port's subject is forbidden or the connection is closed for good.
+    /// - Throws: `NATSError` where a port's subject is forbidden, a stream is missing or the connection is closed for
+    ///   good, `StorageError` where the store can't do what an input asks of it.
     public func run() async throws {
         defer { monitor.phase = .stopped }
-        let events = EventPublisher(configuration, monitor.feed, logger)
+        let events = EventPublisher(configuration, monitor.feed, logger, metrics)
+        try await events.check(connection)
         let connection = connection
         let context = InstanceContext(
             configuration: configuration, store: store, monitor: monitor, events: events, locks: KeyLocks(),
@@ -63,26 +69,20 @@ public struct StorageInstance: Service {
         let servers = servers(context, uploads)
         let discovery = Discovery(
             configuration: configuration, statistics: monitor.statistics, capabilities: store.capabilities)
-        var ports: [(NATSSubscription, PortServer)] = []
-        for server in servers { ports.append((try await subscribe(server), server)) }
         let parts = partServer(context, uploads)
-        ports.append((try await subscribe(partSubject + ".*", parts), parts))
-        let writes = try await connection.subscribe(
-            configuration.subject(.write), queue: configuration.queueGroup, capacity: 8192)
+        var ports: [(NATSSubscription, PortServer)] = [(try await subscribe(partSubject + ".*", parts), parts)]
+        for server in servers { ports.append((try await subscribe(server), server)) }
         var questions: [NATSSubscription] = []
         for subject in discovery.subjects { questions.append(try await connection.subscribe(subject)) }
-        let input = try await streamInput(context)
+        let inputs = try await openInputs(context)
         monitor.phase = .serving
         onReady()
-        let subscriptions = ports.map(\.0) + [writes] + questions
-        let listening = ports
-        let asked = questions
+        let (listening, asked) = (ports, questions)
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (subscription, server) in listening { group.addTask { try await server.run(subscription) } }
-                group.addTask { try await WritePort(context: context, logger: logger).run(writes) }
                 for subscription in asked { group.addTask { try await answer(discovery, subscription) } }
-                if let input { group.addTask { await input.run() } }
+                for input in inputs { group.addTask { try await input.run() } }
                 group.addTask { await sweep(uploads) }
                 for keeper in keepers {
                     group.addTask { await Housekeeper(keep: keeper, context: context, logger: logger).run() }
@@ -91,17 +91,20 @@ public struct StorageInstance: Service {
             }
         } onGracefulShutdown: {
             monitor.phase = .draining
+            context.events.hurry()
+            let subscriptions = listening.map(\.0) + asked + inputs.compactMap(\.subscription)
             Task { for subscription in subscriptions { await subscription.drain() } }
         }
         await uploads.close()
     }
 
-    private func streamInput(_ context: InstanceContext) async throws -> StreamWriter? {
-        guard let input = configuration.stream else { return nil }
-        let consumer = try await JetStream(connection).pullConsumer(
-            input.stream, durable: input.durable, filter: input.subject, ackWait: StreamWriter.ackWait)
-        return StreamWriter(
-            port: WritePort(context: context, logger: logger), consumer: consumer, stream: input.stream)
+    private func openInputs(_ context: InstanceContext) async throws -> [OpenInput] {
+        var inputs: [OpenInput] = []
+        for input in configuration.inputs {
+            let pipeline = try Pipeline(context: context, input: input, logger: logger).checked()
+            inputs.append(try await OpenInput(pipeline, connection, queue: configuration.queueGroup))
+        }
+        return inputs
     }
 
     private func servers(_ context: InstanceContext, _ uploads: Uploads) -> [PortServer] {

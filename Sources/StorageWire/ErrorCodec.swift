@@ -70,7 +70,8 @@ package enum ErrorCodec {
         return error
     }
 
-    private static func oneLine(_ text: String) -> String {
+    /// As a header's value.
+    package static func oneLine(_ text: String) -> String {
         String(decoding: text.utf8.map { $0 < 0x20 ? 0x20 : $0 }, as: UTF8.self)
     }
 }

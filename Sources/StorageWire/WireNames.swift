@@ -27,6 +27,15 @@ package enum WireHeader {
     package static let messageID = "Nats-Msg-Id"
     package static let traceParent = "traceparent"
     package static let traceState = "tracestate"
+    /// On a dead letter: why it is one, and where the message came from.
+    package static let deadCode = "Storage-Error-Code"
+    package static let deadReason = "Storage-Error"
+    package static let deadSubject = "Storage-Subject"
+    package static let deadStream = "Storage-Stream"
+    package static let deadSequence = "Storage-Sequence"
+    package static let deadDeliveries = "Storage-Deliveries"
+    /// On a dead letter whose payload did not fit beside these headers.
+    package static let deadOmitted = "Storage-Payload-Omitted"
     package static let errorCode = "Nats-Service-Error-Code"
     package static let error = "Nats-Service-Error"
 }

@@ -50,6 +50,74 @@ import Testing
         #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
     }
 
+    @Test func inputsAndOutputsFromTheirKeys() throws {
+        let configuration = try parse(
+            """
+            instances:
+              - name: i
+                store: {type: memory}
+                ports:
+                  inputs:
+                    - {name: write, type: jetstream, stream: S, durable: d, subject: [a, b.>], max_in_flight: 7, order: key,
+                       deduplicate: digest, dead_letter: dead, deliver: by_start_time, start_time: "2026-01-31T12:00:00Z",
+                       ack_wait: 5s, max_deliver: 9, backoff: [100ms, 1m]}
+                    - {name: write, type: jetstream, stream: T}
+                    - {name: write, subject: [x, y]}
+                  outputs:
+                    - {name: events, type: jetstream, subject: "e.{type}", types: [stored, failed], format: cloudevents}
+                    - {name: events, sample: 0.25}
+                    - {name: stored, type: jetstream, subject: refs}
+              - {name: j, store: {type: memory}, ports: {inputs: [{name: write, type: jetstream, stream: S}]}}
+            """)
+        let instance = configuration.instances[0].configuration
+        #expect(
+            instance.inputs.map(\.source) == [
+                .stream("S", subjects: ["a", "b.>"], durable: "d"), .stream("T", durable: "storage-i"),
+                .core(subject: "x"), .core(subject: "y"),
+            ])
+        let input = instance.inputs[0]
+        #expect(input.maxInFlight == 7 && input.order == .key && input.deduplication == .digest)
+        #expect(input.deadLetter == "dead" && input.ackWait == .seconds(5) && input.maxDeliver == 9)
+        #expect(input.deliver == .since(Date(timeIntervalSince1970: 1_769_860_800)))
+        #expect(input.backoff == [.milliseconds(100), .seconds(60)])
+        #expect(instance.inputs[1].deliver == .all && instance.inputs[1].maxDeliver == nil)
+        #expect(instance.events.map(\.subject) == ["e.{type}", "storage.i.events"])
+        #expect(instance.events[0].delivery == .jetStream && instance.events[0].format == .cloudEvents)
+        #expect(instance.events[0].types == [.stored, .failed] && instance.events[1].sample == 0.25)
+        #expect(instance.stored.map(\.subject) == ["refs"] && instance.stored[0].delivery == .jetStream)
+        #expect(
+            configuration.instances[1].configuration.inputs.map(\.source) == [
+                .core(subject: "storage.j.write"), .stream("S", durable: "storage-j"),
+            ])
+    }
+
+    @Test(arguments: [
+        ("inputs: [{name: write, type: jetstream}]", "ports.inputs[0]: has no stream"),
+        ("inputs: [{name: get, order: key}]", "ports.inputs[0].order"),
+        ("inputs: [{name: write, type: core, ack_wait: 5s}]", "ports.inputs[0].ack_wait"),
+        ("inputs: [{name: write, type: request}]", "this type does not fit port write"),
+        ("inputs: [{name: put, type: jetstream, stream: S}]", "this type does not fit port put"),
+        ("inputs: [{name: get, subject: [a, b]}]", "more than one subject"),
+        ("inputs: [{name: write, type: jetstream, stream: S, ack_wait: 5ms}]", "ack_wait"),
+        ("inputs: [{name: write, type: jetstream, stream: S, start_time: noon}]", "start_time"),
+        ("inputs: [{name: write, type: jetstream, stream: S, deliver: by_start_time}]", "start_time"),
+        (
+            "inputs: [{name: write, type: jetstream, stream: S}, {name: write, type: jetstream, stream: S, subject: a}]",
+            "durable"
+        ),
+        ("outputs: [{name: stored, types: [stored]}]", "ports.outputs[0].types"),
+        ("outputs: [{name: events, types: [gone]}]", "ports.outputs[0].types"),
+        ("outputs: [{name: events, sample: 2}]", "ports.outputs[0].sample"),
+    ])
+    func portsThatMakeNoSense(_ ports: String, _ complaint: String) throws {
+        let yaml = "instances: [{store: {type: memory}, ports: {\(ports)}}]"
+        #expect {
+            try parse(yaml)
+        } throws: { error in
+            "\(error)".contains(complaint)
+        }
+    }
+
     @Test func aFileStoreFromItsKeys() throws {
         let configuration = try parse(
             """

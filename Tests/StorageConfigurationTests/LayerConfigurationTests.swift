@@ -129,13 +129,15 @@ import Testing
             "      part_size: 5MiB  # unless given", "        - readonly", "        - encrypt:",
             "              a: (hidden)",
             "            current_key: b", "            chunk_size: 64KiB  # unless given", "          max_attempts: 7",
-            "          base_delay: 100ms  # unless given", "          prefix: \"a: b\"", "          subject: my.get",
+            "          base_delay: 100ms  # unless given", "          prefix: \"a: b\"", "            - my.get",
         ] {
             #expect(printed.split(separator: "\n").contains { $0 == line }, "\(line) in\n\(printed)")
         }
         // What is printed is a configuration again, as far as it holds no secrets.
         let plain = try Configuration.check(
-            yaml: "instances: [{store: {type: memory, max_entries: 5}, layers: [cache, compress]}]", environment: [:])
+            yaml: "instances: [{store: {type: memory, max_entries: 5}, layers: [cache, compress], "
+                + "ports: {inputs: [{name: get, subject: g}, {name: write}], outputs: [{name: stored}]}}]",
+            environment: [:])
         #expect(try Configuration.check(yaml: plain, environment: [:]).contains("max_entries: 5"))
         #expect(throws: ConfigurationError.self) { try Configuration.check(yaml: "instances: 1", environment: [:]) }
     }

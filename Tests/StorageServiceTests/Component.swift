@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Metrics
 import NATS
 import ServiceLifecycle
 import Storage
@@ -27,6 +28,7 @@ final class Component: Sendable {
 
     init(
         on server: NATSServer, store: any Store = MemoryStore(),
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         _ adjust: (inout InstanceConfiguration) throws -> Void = { _ in }
     ) async throws {
         self.server = server
@@ -41,11 +43,21 @@ final class Component: Sendable {
         logger.logLevel = .critical
         let (ready, feed) = AsyncStream.makeStream(of: Void.self)
         let service = StorageInstance(
-            configuration: instance, store: store, connection: connection, logger: logger, onReady: { feed.yield() })
+            configuration: instance, store: store, connection: connection, logger: logger, metrics: metrics,
+            onReady: { feed.yield() })
         let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: logger))
         self.group = group
-        running = Task { try await group.run() }
-        for await _ in ready { break }
+        running = Task {
+            defer { feed.finish() }
+            try await group.run()
+        }
+        var isReady = false
+        for await _ in ready {
+            isReady = true
+            break
+        }
+        // It ended: why, it says itself.
+        if !isReady { try await running.value }
     }
 
     /// Stops it as SIGTERM would, and waits.

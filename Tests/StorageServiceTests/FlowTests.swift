@@ -145,7 +145,7 @@ import Testing
         _ = try await stream.publish("sensors.large", payload: [UInt8](repeating: 0, count: 101))
         let component = try await Component(on: server) {
             $0.limits.maxObjectSize = 100
-            $0.stream = .init(stream: "SENSORS", subject: "sensors.>", durable: "storage")
+            $0.inputs.append(.init(.stream("SENSORS", subjects: ["sensors.>"], durable: "storage")))
         }
         while try await component.store.list(ListQuery()).keys.count < 100 {
             try await Task.sleep(for: .milliseconds(20))

@@ -1,9 +1,11 @@
 import Storage
 
-/// A store whose gets do what a test wants of them.
+/// A store whose gets, and puts, do what a test wants of them.
 struct GetStore: Store {
     let memory = MemoryStore()
-    let respond: @Sendable () async throws(StorageError) -> Void
+    var respond: @Sendable () async throws(StorageError) -> Void = { () async throws(StorageError) in }
+    var beforePut: @Sendable () async -> Void = {}
+    var capabilities: Capabilities = [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID]
 
     /// Gets last until they are cancelled.
     static let endless = GetStore { () async throws(StorageError) in
@@ -11,15 +13,14 @@ struct GetStore: Store {
         throw StorageError.cancelled
     }
 
-    var capabilities: Capabilities { memory.capabilities }
-
     func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         try await respond()
         return try await memory.get(key, options: options)
     }
 
     func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
-        try await memory.put(key, body, options: options)
+        await beforePut()
+        return try await memory.put(key, body, options: options)
     }
 
     func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {

@@ -44,8 +44,10 @@ package final class NATSServer: Sendable {
     // `nonisolated(unsafe)`: one test owns the server and starts or kills it from one task at a time.
     private nonisolated(unsafe) var process: Process?
 
-    /// Starts a server with JetStream and `configuration` beside the defaults.
-    package init(_ flavor: ServerFlavor, jetStream: Bool = true, configuration: String = "") async throws {
+    /// Starts a server with JetStream, `options` in its block, and `configuration` beside the defaults.
+    package init(
+        _ flavor: ServerFlavor, jetStream: Bool = true, options: String = "", configuration: String = ""
+    ) async throws {
         program = try flavor.path()
         port = try Self.freePort()
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("nats-\(UUID().uuidString)")
@@ -54,7 +56,7 @@ package final class NATSServer: Sendable {
         let text = """
             host: 127.0.0.1
             port: \(port)
-            \(jetStream ? "jetstream { store_dir: \"\(folder.path)\" }" : "")
+            \(jetStream ? "jetstream { store_dir: \"\(folder.path)\" \(options) }" : "")
             \(configuration)
             """
         try text.write(to: file, atomically: true, encoding: .utf8)

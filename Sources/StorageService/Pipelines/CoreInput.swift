@@ -1,0 +1,62 @@
+import Logging
+import NATS
+import Storage
+import StorageWire
+
+/// Stores what is published to a subject. A message is in memory alone until it is stored: it has a few attempts.
+struct CoreInput: Sendable {
+    private static let usualAttempts = 5
+
+    let pipeline: Pipeline
+    let deadLetters: DeadLetters?
+
+    /// Stores until the subscription ends, and what came before that.
+    func run(_ subscription: NATSSubscription) async throws {
+        let lanes = Lanes<Incoming>()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var running = 0
+            for try await message in subscription {
+                if running == pipeline.input.maxInFlight {
+                    try await group.next()
+                    running -= 1
+                }
+                let incoming = Incoming(message)
+                let lane = pipeline.lane { incoming }
+                if let lane, !lanes.enter(lane, incoming) { continue }
+                running += 1
+                group.addTask {
+                    var next: Incoming? = incoming
+                    while let incoming = next {
+                        await store(incoming)
+                        next = lane.flatMap(lanes.next(in:))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func store(_ incoming: Incoming) async {
+        let limit = pipeline.input.maxDeliver ?? Self.usualAttempts
+        for attempt in 1... {
+            do throws(StorageError) {
+                return try await pipeline.store(pipeline.item(incoming))
+            } catch {
+                guard pipeline.mayTryAgain(error, attempt: attempt, of: limit), !Pauses.isOver else {
+                    return await giveUp(incoming, error)
+                }
+                // Cut short by a shutdown: the next attempt is the last then.
+                await Pauses.sleep(pipeline.pause(after: attempt, error))
+            }
+        }
+    }
+
+    private func giveUp(_ incoming: Incoming, _ error: StorageError) async {
+        pipeline.report(error, incoming)
+        do throws(NATSError) {
+            try await deadLetters?.publish(incoming, error)
+        } catch {
+            pipeline.logger.error("a message on “\(incoming.request.subject)” is lost, no dead letter: \(error)")
+        }
+    }
+}

@@ -216,7 +216,7 @@ let package = Package(
             dependencies: [
                 "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage",
                 "TieredStorage", "StorageLayers", "StorageSnapshot", "StorageConformance", "StorageClient",
-                "StorageService", "TestSupport", "nats-storage", crypto, logging, lifecycle,
+                "StorageService", "TestSupport", "nats-storage", crypto, logging, lifecycle, signals,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -42,7 +42,7 @@ import Testing
             _ = try? await store.bytes(key)
             _ = try? await store.info("none")
             _ = try? await store.list(ListQuery())
-            _ = try await streams.publish("sensors.a", Array("\(number)".utf8))
+            _ = try await streams.publish("sensors.a", payload: Array("\(number)".utf8))
         }
         _ = try? await store.put("large", ObjectBody(bytes(2_000_000)))
         // Rates need a few scrapes, with something new in them.

@@ -15,6 +15,7 @@ import StorageLayers
 import StorageService
 import StorageSnapshot
 import TieredStorage
+import UnixSignals
 
 /// The code of the documentation, as it stands there: each function's body holds one piece.
 struct Snippets {

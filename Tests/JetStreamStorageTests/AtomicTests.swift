@@ -95,7 +95,7 @@ import Testing
         let text = String(decoding: try await object.body.collect(upTo: 100), as: UTF8.self)
         let options = PutOptions(precondition: .matches(object.info.version))
         do throws(StorageError) {
-            try await store.put(key, ObjectBody("\((Int(text) ?? 0) + 1)"), options: options)
+            _ = try await store.put(key, ObjectBody("\((Int(text) ?? 0) + 1)"), options: options)
             return true
         } catch  where error.kind == .preconditionFailed {
             return false

@@ -69,10 +69,12 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .target(name: "HTTP", dependencies: ["CCurl", "Encodings"], swiftSettings: strict),
+        .target(name: "HTTPStorage", dependencies: ["Storage", "HTTP", crypto], swiftSettings: strict),
         .target(
-            name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", logging, crypto], swiftSettings: strict),
+            name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", "HTTPStorage", logging, crypto],
+            swiftSettings: strict),
         .target(
-            name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto, cryptoExtras],
+            name: "GCSStorage", dependencies: ["Storage", "Encodings", "HTTP", "HTTPStorage", crypto, cryptoExtras],
             swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
@@ -123,9 +125,7 @@ let package = Package(
             name: "store-bench",
             dependencies: [
                 "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers",
-                "S3Storage", "TieredStorage",
-                crypto,
-                logging, arguments,
+                "S3Storage", "TieredStorage", "Compression", crypto, logging, arguments,
             ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage", "NATS"], path: "Tests/Support", swiftSettings: strict),
@@ -151,7 +151,8 @@ let package = Package(
             name: "StorageConfigurationTests",
             dependencies: [
                 "StorageConfiguration", "StorageLayers", "FileStorage", "SQLiteStorage", "S3Storage", "GCSStorage",
-                "HTTP", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
+                "HTTP", "StorageOperations", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS",
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -180,8 +181,7 @@ let package = Package(
             name: "StorageConformanceTests",
             dependencies: [
                 "StorageConformance", "Storage", "StorageLayers", "TieredStorage", "JetStreamStorage", "StorageService",
-                "StorageClient",
-                "NATS", "TestSupport", logging, lifecycle,
+                "StorageClient", "StorageConfiguration", "NATS", "TestSupport", logging, lifecycle,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -211,6 +211,18 @@ let package = Package(
             name: "GCSStorageTests",
             dependencies: ["GCSStorage", "Storage", "StorageConformance", "HTTP", "TestSupport"],
             exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage",
+                "TieredStorage", "StorageLayers", "StorageSnapshot", "StorageConformance", "StorageClient",
+                "StorageService", "TestSupport", "nats-storage", crypto, logging, lifecycle,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DeploymentTests",
+            dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
+            exclude: ["checks.py", "dashboard.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -8,16 +8,15 @@ PROGRAMS: a folder with store-bench and s3_floor, as s3.sh builds them.
 import argparse
 import json
 import os
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import boto3
 from botocore.config import Config
+
+from seaweed import ENVIRONMENT, Seaweed
 
 parser = argparse.ArgumentParser()
 parser.add_argument("programs")
@@ -26,43 +25,16 @@ parser.add_argument("--count", type=int, default=4000)
 parser.add_argument("--json")
 arguments = parser.parse_args()
 
-folder = tempfile.mkdtemp()
 here = os.path.dirname(os.path.abspath(__file__))
 tools = os.path.dirname(sys.executable)
 small, large = 1024, 64 << 20
-os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="secret-of-bench", AWS_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
-def start_server():
-    with open(f"{folder}/users.json", "w") as file:
-        json.dump({"identities": [{"name": "bench", "actions": ["Admin"], "credentials": [
-            {"accessKey": "bench", "secretKey": "secret-of-bench"}]}]}, file)
-    port = free_port()
-    ports = [f"-{part}.{kind}={free_port()}" for part in ("master", "volume", "filer") for kind in ("port", "port.grpc")]
-    log = open(f"{folder}/log", "w")
-    os.mkdir(f"{folder}/data")
-    process = subprocess.Popen(
-        [f"{tools}/weed", "-logtostderr=true", "server", f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer",
-         "-s3", f"-s3.port={port}", f"-s3.port.grpc={free_port()}", f"-s3.config={folder}/users.json", "-s3.port.iceberg=0",
-         "-s3.port.lance=0", "-volume.max=200", "-master.volumeSizeLimitMB=256", "-master.telemetry=false"] + ports,
-        stdout=log, stderr=log)
-    return process, f"http://127.0.0.1:{port}"
+os.environ.update(ENVIRONMENT)
 
 
 def connect():
     client = boto3.client("s3", endpoint_url=url, config=Config(signature_version="s3v4", s3={"addressing_style": "path"}))
-    for _ in range(100):
-        try:
-            client.create_bucket(Bucket="bench")
-            return client
-        except Exception:
-            time.sleep(0.3)
-    sys.exit("SeaweedFS does not answer")
+    client.create_bucket(Bucket="bench")
+    return client
 
 
 def run(*command, **options):
@@ -117,9 +89,9 @@ def compare(work, figures, goals):
         print(f"    {name:12} {value:10,.1f} per second{used}{ratio}", flush=True)
 
 
-server, url = start_server()
 signed = {}
-try:
+with Seaweed() as server:
+    url, folder = server.url, server.folder
     client = connect()
     print(f"{os.cpu_count()} cores; the median of {arguments.repeat} rounds")
     this("seed", small, 16, 1000)
@@ -146,7 +118,3 @@ try:
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump({"cores": os.cpu_count(), "results": results, "stream_grown_mib": memory}, file, indent=2)
-finally:
-    server.kill()
-    server.wait()
-    shutil.rmtree(folder, ignore_errors=True)

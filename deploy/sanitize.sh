@@ -16,8 +16,8 @@ fi
 
 mkdir -p "$scratch"
 scratch="$(realpath "$scratch")"
-shim="$scratch/mutex.so"
-clang -Wall -Werror -O2 -shared -fPIC -o "$shim" deploy/sanitize/mutex.c -ldl
+shim="$scratch/runtime.so"
+clang -Wall -Werror -O2 -shared -fPIC -o "$shim" deploy/sanitize/runtime.c -ldl
 swiftc -swift-version 6 -parse-as-library -sanitize=thread -O -o "$scratch/control" deploy/sanitize/control.swift
 export TSAN_OPTIONS="halt_on_error=0 exitcode=66 history_size=4"
 

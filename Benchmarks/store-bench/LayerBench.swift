@@ -1,48 +1,66 @@
 import ArgumentParser
+import Compression
 import Crypto
+import Foundation
 import Storage
 import StorageLayers
-import Synchronization
 
-/// What each layer costs over memory, and what a hot hit of the cache takes; prints a line of JSON each.
+/// What each layer costs over memory, what its primitive costs by itself, and how many reads of the store beneath a
+/// thousand readers of a miss cause; prints a line of JSON each.
 struct LayerBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "layers", abstract: "Times the layers over memory.")
 
     @Option(help: "The size of the object.") var size = 1024
-    @Option(help: "How many batches of 100 operations.") var batches = 500
+    @Option(help: "How many batches of 100 operations.") var batches = 300
+
+    private typealias Operation = @Sendable () async throws -> Void
 
     func run() async throws {
-        let memory = MemoryStore()
         let key = try ObjectKey(validating: "dir/key")
-        var floors: [String: Double] = [:]
+        let body = ObjectBody(content)
+        let memory = MemoryStore()
+        try await memory.put(key, body)
         for (name, store) in try stores(memory) {
-            if !(store is ReadOnlyStore) { try await store.put(key, ObjectBody([UInt8](repeating: 7, count: size))) }
-            let operations: [(String, @Sendable () async throws -> Void)] = [
-                ("get", { _ = try await store.get(key) }), ("info", { _ = try await store.info(key) }),
-            ]
-            for (operation, work) in operations {
-                let median = try await median(work)
-                if name == "memory" { floors[operation] = median }
-                let cost = median - (floors[operation] ?? 0)
-                print(
-                    "{\"store\": \"\(name)\", \"operation\": \"\(operation)\", \"p50_us\": \(rounded(median)), \"over_memory_us\": \(rounded(cost))}"
-                )
-            }
+            if !(store is ReadOnlyStore) { try await store.put(key, body) }
+            try await compare(name, "get", { try await Self.read(store, key) }, { try await Self.read(memory, key) })
+            try await compare(name, "info", { _ = try await store.info(key) }, { _ = try await memory.info(key) })
+            if store is ReadOnlyStore { continue }
+            try await compare(name, "put", { try await store.put(key, body) }, { try await memory.put(key, body) })
         }
+        for (name, work) in try primitives() { try await compare(name, "get", work, nil) }
         try await singleFlight(key)
+    }
+
+    /// Lines that compress as records do.
+    private var content: [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        var text = ""
+        while text.utf8.count < size {
+            text +=
+                "{\"id\": \(UInt32.random(in: 0...99_999, using: &generator)), \"state\": \"ready\", \"retries\": 0}\n"
+        }
+        return Array(text.utf8.prefix(size))
+    }
+
+    private static func read(_ store: some Store, _ key: ObjectKey) async throws {
+        for try await chunk in try await store.get(key).body where chunk.isEmpty { throw ValidationError("no bytes") }
     }
 
     private func stores(_ memory: MemoryStore) throws -> [(String, any Store)] {
         var rates = ThrottleOptions()
         rates.readsPerMinute = .max
         rates.writesPerMinute = .max
+        var gzip = CompressionOptions()
+        gzip.algorithm = .gzip
         let keys = try EncryptionKeys(["1": SymmetricKey(size: .bits256)], current: "1")
         return [
-            ("memory", memory), ("cache (hot)", CachedStore(memory)), ("readonly", ReadOnlyStore(memory)),
+            ("cache (hot)", CachedStore(memory)), ("readonly", ReadOnlyStore(memory)),
             ("prefix", try PrefixedStore(memory, prefix: "team")), ("limit", LimitedStore(memory, maxConcurrent: 64)),
             ("retry", RetryingStore(memory)), ("throttle", ThrottledStore(memory, rates)),
             ("metrics", InstrumentedStore(memory, name: "bench")), ("faults", FaultyStore(memory)),
-            ("compress", CompressedStore(MemoryStore())), ("encrypt", EncryptedStore(MemoryStore(), keys: keys)),
+            ("observed", ObservedStore(memory)), ("compress (zstd)", CompressedStore(MemoryStore())),
+            ("compress (gzip)", CompressedStore(MemoryStore(), gzip)),
+            ("encrypt", EncryptedStore(MemoryStore(), keys: keys)),
             (
                 "cache over compress over encrypt",
                 CachedStore(CompressedStore(EncryptedStore(MemoryStore(), keys: keys)))
@@ -50,15 +68,54 @@ struct LayerBench: AsyncParsableCommand {
         ]
     }
 
-    private func median(_ work: @Sendable () async throws -> Void) async throws -> Double {
+    /// What compression and encryption are made of, on the same bytes.
+    private func primitives() throws -> [(String, Operation)] {
+        let (content, size) = (content, size)
+        let zstd = try ZstdEncoder().encode(content, isLast: true)
+        let gzip = try GzipEncoder().encode(content, isLast: true)
+        let key = SymmetricKey(size: .bits256)
+        let sealed = try AES.GCM.seal(content, using: key, authenticating: [1]).combined ?? Data()
+        return [
+            ("zstd alone", { try Self.decode(ZstdDecoder(), zstd, size) }),
+            ("gzip alone", { try Self.decode(GzipDecoder(), gzip, size) }),
+            (
+                "AES-GCM alone",
+                {
+                    let box = try AES.GCM.SealedBox(combined: sealed)
+                    guard try AES.GCM.open(box, using: key, authenticating: [1]).count == size else { throw Self.wrong }
+                }
+            ),
+        ]
+    }
+
+    private static let wrong = ValidationError("the bytes are not those that were stored")
+
+    private static func decode(_ decoder: any ByteDecoder, _ bytes: [UInt8], _ size: Int) throws {
+        decoder.feed(bytes)
+        guard case .bytes(let content) = try decoder.next(size + 1), content.count == size else { throw wrong }
+    }
+
+    /// Batches of both in turn, so that both see the same machine.
+    private func compare(_ name: String, _ operation: String, _ work: Operation, _ floor: Operation?) async throws {
         for _ in 0..<1000 { try await work() }
-        var times: [Double] = []
+        var (times, costs): ([Double], [Double]) = ([], [])
         for _ in 0..<batches {
-            let start = ContinuousClock.now
-            for _ in 0..<100 { try await work() }
-            times.append((ContinuousClock.now - start) / .microseconds(100))
+            let time = try await batch(work)
+            times.append(time)
+            if let floor { costs.append(time - (try await batch(floor))) }
         }
-        return times.sorted()[batches / 2]
+        let cost = costs.isEmpty ? "" : ", \"over_memory_us\": \(median(costs))"
+        print("{\"store\": \"\(name)\", \"operation\": \"\(operation)\", \"p50_us\": \(median(times))\(cost)}")
+    }
+
+    private func batch(_ work: Operation) async throws -> Double {
+        let start = ContinuousClock.now
+        for _ in 0..<100 { try await work() }
+        return (ContinuousClock.now - start) / .microseconds(100)
+    }
+
+    private func median(_ values: [Double]) -> Double {
+        (values.sorted()[values.count / 2] * 1000).rounded() / 1000
     }
 
     /// A thousand readers of what is not in the cache, over a store that takes a while.
@@ -74,6 +131,4 @@ struct LayerBench: AsyncParsableCommand {
         }
         print("{\"readers_of_a_miss\": 1000, \"reads_of_the_store_beneath\": \(memory.statistics.hits)}")
     }
-
-    private func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
 }

@@ -21,6 +21,7 @@ struct LocalBench: AsyncParsableCommand {
             let threads = try IOThreads(count: 1)
             return try await measure(count: count, inFlight: inFlight) { _ in try await threads.run {} }
         }
+        if type == "memory" { return try await measureMemory() }
         let store = try await open()
         let work = try work(store)
         if kind != "put" { for index in 0..<1000 { try await work(index) } }
@@ -35,7 +36,6 @@ struct LocalBench: AsyncParsableCommand {
             }
             return try await SQLiteStore.open(SQLiteStoreConfiguration(path: path, durability: durability))
         }
-        if type == "memory" { return try await filled() }
         guard type == "file", let durability = FileStoreConfiguration.Durability(rawValue: durability) else {
             throw ValidationError("unknown type \(type) or durability \(durability)")
         }
@@ -59,7 +59,6 @@ struct LocalBench: AsyncParsableCommand {
     private func work(_ store: any Store) throws -> @Sendable (Int) async throws -> Void {
         let size = size
         let payload = [UInt8](repeating: 7, count: size)
-        if type == "memory" { return try memoryWork(store) }
         switch kind {
         case "put":
             let keys = try (0..<count).map(Self.key)
@@ -81,19 +80,21 @@ struct LocalBench: AsyncParsableCommand {
         }
     }
 
-    private func memoryWork(_ store: any Store) throws -> @Sendable (Int) async throws -> Void {
-        let count = objects
-        guard kind == "list" else {
-            let keys = try (0..<count).map(Self.memoryKey).shuffled()
-            return { index in
-                let object = try await store.get(keys[index % count])
+    private func measureMemory() async throws {
+        let (store, objects) = (try await filled(), objects)
+        if kind == "list" {
+            try await measure(count: count, inFlight: inFlight) { _ in
+                let prefix = "folder/\(Self.padded(.random(in: 0..<objects / 1000)))/"
+                let page = try await store.list(ListQuery(prefix: prefix, limit: 1000))
+                guard page.keys.count == 1000 else { throw ValidationError("\(page.keys.count) keys") }
+            }
+        } else {
+            // A caller has just made its key, or read it.
+            let random = { @Sendable (_: Int) in try Self.memoryKey(.random(in: 0..<objects)) }
+            try await measure(count: count, inFlight: inFlight, preparing: random) { key in
+                let object = try await store.get(key)
                 guard object.info.size == 64 else { throw ValidationError("\(object.info.size) bytes") }
             }
-        }
-        return { _ in
-            let prefix = "folder/\(Self.padded(.random(in: 0..<count / 1000)))/"
-            let page = try await store.list(ListQuery(prefix: prefix, limit: 1000))
-            guard page.keys.count == 1000 else { throw ValidationError("\(page.keys.count) keys") }
         }
     }
 

@@ -6,7 +6,7 @@ public import Storage
 /// Each object is one file: its bytes, then its metadata. A put writes a temporary file, syncs it, renames it into
 /// place and syncs the folder; so readers, and whoever comes after a crash, find the old object or the new one, whole.
 /// Writers of one key exclude each other by a lock that ends with its holder, in this process or another, so that
-/// compare-and-swap and create-only hold among all of them. Names of files are the keys' own, see ``NameEncoding``.
+/// compare-and-swap and create-only hold among all of them. Names of files are the keys' own, see `NameEncoding`.
 ///
 /// No call blocks one of Swift's threads: what is in the kernel's cache is read in place by calls that can't block, all
 /// else happens on a few threads of the store's own.

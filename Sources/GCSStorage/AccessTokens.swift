@@ -21,7 +21,7 @@ struct TokenSource: Sendable {
     private let http: HTTPClient
     private let key: ServiceAccountKey?
     private let metadataHost: String
-    private let retries = RetryPolicy(maxAttempts: TokenSource.attempts)
+    private let retries = Backoff(maxAttempts: TokenSource.attempts)
 
     /// Reads the key file that the environment names, where none is configured; without one, the machine is asked.
     init(
@@ -49,7 +49,7 @@ struct TokenSource: Sendable {
             do throws(StorageError) { return try await fetch() } catch {
                 number += 1
                 guard error.errorClass == .transient, error.kind != .cancelled,
-                    let delay = retries.delay(after: number, error.retryAfter)
+                    let delay = retries.delay(after: number, asked: error.retryAfter)
                 else { throw error }
                 guard (try? await Task.sleep(for: delay)) != nil else { throw .cancelled }
             }

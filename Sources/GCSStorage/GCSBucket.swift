@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
 /// What all operations on a bucket share.
@@ -70,18 +71,52 @@ struct GCSBucket: Sendable {
             guard !range.isEmpty, let version = GCSVersion(info.version) else {
                 return StoredObject(info: info, range: range, body: ObjectBody([]))
             }
-            let reader = GCSReader(
-                client: client, key: try fullKey(key), generation: version.generation, range: range,
-                digest: range.count == info.size ? info.digest : nil)
-            do throws(GCSFailure) { try await reader.start() } catch {
+            let (path, generation) = (client.path(try fullKey(key)), version.generation)
+            let open: ObjectReader<GCSFailure>.Open = { [self] (range) async throws(GCSFailure) in
+                try await self.open(path, generation, range)
+            }
+            let first: HTTPResponseBody
+            do throws(GCSFailure) { first = try await open(range) } catch {
                 // Replaced between the two.
                 if error.isMissing || error.isPrecondition { continue }
                 throw error.error(bucket: configuration.bucket)
             }
+            let reader = ObjectReader<GCSFailure>(
+                first, range: range, digest: range.count == info.size ? info.digest : nil, bucket: client.bucket,
+                base: client.retryBase, open: open)
             let body = ObjectBody(size: range.count) { () async throws(StorageError) in try await reader.next() }
             return StoredObject(info: info, range: range, body: body)
         }
         throw StorageError(.unavailable, "“\(key)” is replaced faster than it can be read; try again")
+    }
+
+    /// Bytes of one generation.
+    private func open(
+        _ path: String, _ generation: Int64, _ range: Range<Int>
+    ) async throws(GCSFailure) -> HTTPResponseBody {
+        let query = [
+            ("alt", "media"), ("generation", String(generation)), ("ifGenerationMatch", String(generation)),
+        ]
+        var request = GCSRequest(.get, path, query)
+        // Without it the service would decompress what is stored compressed.
+        request.headers = [
+            "Range": "bytes=\(range.lowerBound)-\(range.upperBound - 1)", "Accept-Encoding": "gzip",
+        ]
+        let response = try await client.send(request)
+        guard Self.holds(response, range, of: generation) else {
+            throw GCSFailure(nonsense: "another range or object than was asked for")
+        }
+        return response.body
+    }
+
+    private static func holds(_ response: HTTPResponse, _ range: Range<Int>, of generation: Int64) -> Bool {
+        if let told = response.headers["x-goog-generation"], told != String(generation) { return false }
+        // Without a range, all of it: right where all of it was asked for.
+        guard let told = response.headers["Content-Range"] else {
+            return response.status != 206 && range.lowerBound == 0
+                && response.headers["Content-Length"] == String(range.upperBound)
+        }
+        return told.hasPrefix("bytes \(range.lowerBound)-\(range.upperBound - 1)/")
     }
 
     func setAttributes(

@@ -1,6 +1,7 @@
 import Encodings
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
 /// A request to the JSON API, before it is authorized.
@@ -30,8 +31,8 @@ final class GCSClient: Sendable {
     let endpoint: String
     let bucket: String
     private let tokens: TokenCache?
-    private let retries: RetryPolicy
-    let retryBase: Double
+    private let retries: Backoff
+    let retryBase: Duration
 
     init(_ configuration: GCSConfiguration, http: HTTPClient, tokens: TokenCache?) {
         self.http = http
@@ -39,7 +40,7 @@ final class GCSClient: Sendable {
         endpoint = configuration.endpoint
         bucket = configuration.bucket
         retryBase = configuration.retryBase
-        retries = RetryPolicy(maxAttempts: configuration.maxAttempts, base: configuration.retryBase)
+        retries = Backoff(maxAttempts: configuration.maxAttempts, base: retryBase)
     }
 
     /// The path of an object, or of the bucket's objects.
@@ -67,23 +68,8 @@ final class GCSClient: Sendable {
     private func retrying<Value: Sendable>(
         _ attempt: () async throws(GCSFailure) -> Value
     ) async throws(GCSFailure) -> Value {
-        var number = 0
-        var hasRefreshed = false
-        while true {
-            do throws(GCSFailure) {
-                let value = try await attempt()
-                retries.succeeded()
-                return value
-            } catch {
-                number += 1
-                if error.status == 401, tokens != nil, !hasRefreshed {
-                    hasRefreshed = true
-                    continue
-                }
-                guard error.isTransient, let delay = retries.delay(after: number, error.retryAfter) else { throw error }
-                guard (try? await Task.sleep(for: delay)) != nil else { throw GCSFailure(refusal: .cancelled) }
-            }
-        }
+        // A token that was refused has been invalidated already.
+        try await retries.retrying(renew: tokens == nil ? nil : {}, attempt)
     }
 
     private func sendOnce(_ request: GCSRequest) async throws(GCSFailure) -> HTTPResponse {

@@ -1,9 +1,10 @@
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
 /// Why a request failed, as the service or the transport says it.
-struct GCSFailure: Error, Sendable {
+struct GCSFailure: ServiceFailure {
     /// The status; 0 where there was no answer.
     var status = 0
     /// Google's reason, such as `conditionNotMet`.
@@ -38,7 +39,7 @@ struct GCSFailure: Error, Sendable {
         let failure = try? JSONDecoder().decode(Document.self, from: Data(body)).error
         reason = failure?.errors?.first?.reason ?? ""
         message = failure?.message ?? "status \(status)"
-        retryAfter = headers["Retry-After"].flatMap { Int($0) }.map { .seconds(min(max($0, 0), 300)) }
+        retryAfter = headers.retryAfter
     }
 
     /// An answer that makes no sense.
@@ -49,51 +50,36 @@ struct GCSFailure: Error, Sendable {
     var isMissing: Bool { status == 404 }
     var isPrecondition: Bool { status == 412 }
 
-    /// Whether the same request may succeed later.
-    var isTransient: Bool {
-        if let transport { return transport.retry != .never }
-        // 410: an upload's session is gone for good.
-        return refusal == nil && status != 410 && meaning.errorClass == .transient
-    }
-
-    func error(bucket: String) -> StorageError {
-        if let refusal { return refusal }
-        if transport?.reason == .cancelled { return .cancelled }
-        let (kind, errorClass, advice) = meaning
-        var error = StorageError(
-            kind, "bucket “\(bucket)”: \(message.prefix(500)); \(advice)", class: errorClass, cause: transport)
-        if kind == .throttled { error.retryAfter = retryAfter }
-        return error
-    }
-
-    /// The service's list: <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
-    private var meaning: (kind: StorageError.Kind, errorClass: StorageError.Class, advice: String) {
-        if let transport { return Self.meaning(of: transport.reason) }
-        switch (status, reason) {
-        case (401, _): return (.internal, .fatal, "check the credentials")
-        case (403, "rateLimitExceeded"), (403, "userRateLimitExceeded"), (429, _):
-            return (.throttled, .transient, "try again, more slowly")
-        case (403, _): return (.internal, .fatal, "give the component's account the permission")
-        case (404, _): return (.notFound, .notFound, "nothing is stored there")
-        case (408, _): return (.timeout, .transient, "try again")
-        case (409, _), (410, _): return (.unavailable, .transient, "try again")
-        case (412, _): return (.preconditionFailed, .conflict, "read it again and decide")
-        case (413, _): return (.tooLarge, .invalid, "the server takes no such size")
-        case (416, _): return (.rangeNotSatisfiable, .invalid, "the range lies outside the object")
-        case (501, _): return (.unsupported, .invalid, "the server has no such ability")
-        case (500..., _): return (.unavailable, .transient, "try again")
-        default: return (.internal, .fatal, "this is a defect, or the server differs from Google's")
+    var remedy: Remedy {
+        if let transport { return transport.retry == .never ? .none : .wait }
+        if refusal != nil { return .none }
+        switch status {
+        case 401: return .refreshCredentials
+        // An upload's session is gone for good.
+        case 410: return .none
+        default: return meaning.errorClass == .transient ? .wait : .none
         }
     }
 
-    private static func meaning(of reason: HTTPError.Reason) -> (StorageError.Kind, StorageError.Class, String) {
-        switch reason {
-        case .cancelled: (.cancelled, .transient, "the caller gave up")
-        case .closed: (.unavailable, .transient, "the store is shut down")
-        case .timeout: (.timeout, .transient, "try again")
-        case .unreachable, .broken: (.unavailable, .transient, "is the server up?")
-        case .tls: (.unavailable, .fatal, "check the server's certificate and the ones trusted here")
-        case .invalidRequest, .tooLarge, .body: (.internal, .fatal, "this is a defect")
+    var explanation: String { String(message.prefix(500)) }
+
+    /// The service's list: <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
+    var meaning: Meaning {
+        if let transport { return Meaning(transport.reason) }
+        switch (status, reason) {
+        case (401, _): return Meaning(.internal, .fatal, "check the credentials")
+        case (403, "rateLimitExceeded"), (403, "userRateLimitExceeded"), (429, _):
+            return Meaning(.throttled, .transient, "try again, more slowly")
+        case (403, _): return Meaning(.internal, .fatal, "give the component's account the permission")
+        case (404, _): return Meaning(.notFound, .notFound, "nothing is stored there")
+        case (408, _): return Meaning(.timeout, .transient, "try again")
+        case (409, _), (410, _): return Meaning(.unavailable, .transient, "try again")
+        case (412, _): return Meaning(.preconditionFailed, .conflict, "read it again and decide")
+        case (413, _): return Meaning(.tooLarge, .invalid, "the server takes no such size")
+        case (416, _): return Meaning(.rangeNotSatisfiable, .invalid, "the range lies outside the object")
+        case (501, _): return Meaning(.unsupported, .invalid, "the server has no such ability")
+        case (500..., _): return Meaning(.unavailable, .transient, "try again")
+        default: return Meaning(.internal, .fatal, "this is a defect, or the server differs from Google's")
         }
     }
 }

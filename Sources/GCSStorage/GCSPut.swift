@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
 /// One put: a small object in one request, a large one by a resumable upload. Either becomes visible at once and whole.

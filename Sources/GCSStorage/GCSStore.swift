@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 public import Storage
 
 /// A bucket of Google Cloud Storage as a store, by its JSON API.

@@ -17,6 +17,7 @@ final class ConnectionEvents: Sendable {
         var watchers: [AsyncStream<NATSConnection.State>.Continuation] = []
         var errorWatchers: [AsyncStream<NATSError>.Continuation] = []
         var queues: [ObjectIdentifier: WeakQueue] = [:]
+        var inbox: String?
     }
 
     private struct WeakQueue {
@@ -86,6 +87,8 @@ final class ConnectionEvents: Sendable {
             state.state = new
             return state.watchers
         }
+        // The server may know better of permissions by now; it says so again otherwise.
+        if new == .connected { requests.admit() }
         if !watchers.isEmpty || new != .closed { logger?.info("NATS connection is \(new)") }
         watchers.forEach { $0.yield(new) }
     }
@@ -125,6 +128,9 @@ final class ConnectionEvents: Sendable {
         return stream
     }
 
+    /// The subject on which the replies to all requests come.
+    func setInbox(_ subject: String) { state.withLock { $0.inbox = subject } }
+
     func add(_ queue: MessageQueue, subject: String) {
         state.withLock { state in
             state.queues = state.queues.filter { $0.value.queue != nil }
@@ -151,6 +157,9 @@ final class ConnectionEvents: Sendable {
         let subject = String(parts[1])
         if parts[0].lowercased().contains("publish") {
             requests.fail(subject: subject, error)
+        } else if subject == state.withLock({ $0.inbox }) {
+            let text = "\(error.message); no reply can come: give the inbox prefix that this user may subscribe to"
+            requests.refuse(NATSError(.permission, text))
         } else {
             let queues = state.withLock { $0.queues.values.filter { $0.subject == subject }.compactMap(\.queue) }
             queues.forEach { $0.finish(error) }

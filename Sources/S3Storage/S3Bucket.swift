@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 import Synchronization
 

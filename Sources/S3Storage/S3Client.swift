@@ -1,6 +1,7 @@
 import Encodings
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 import Synchronization
 
@@ -16,8 +17,8 @@ final class S3Client: Sendable {
     private let credentials: CredentialCache?
     private let signer: Signer
     private let signsLargePayloads: Bool
-    private let retries: RetryPolicy
-    let retryBase: Double
+    private let retries: Backoff
+    let retryBase: Duration
     /// How far the server's clock is ahead of this machine's, once a request was refused for it.
     private let clockOffset = Mutex<TimeInterval>(0)
 
@@ -31,7 +32,7 @@ final class S3Client: Sendable {
         bucket = configuration.bucket
         signer = Signer(region: region)
         retryBase = configuration.retryBase
-        retries = RetryPolicy(maxAttempts: configuration.maxAttempts, base: configuration.retryBase)
+        retries = Backoff(maxAttempts: configuration.maxAttempts, base: retryBase)
         signsLargePayloads =
             switch configuration.payloadSigning {
             case .signed: true
@@ -71,27 +72,7 @@ final class S3Client: Sendable {
     private func retrying<Value: Sendable>(
         _ attempt: () async throws(S3Failure) -> Value
     ) async throws(S3Failure) -> Value {
-        var number = 0
-        var hasRefreshed = false
-        while true {
-            do throws(S3Failure) {
-                let value = try await attempt()
-                retries.succeeded()
-                return value
-            } catch {
-                number += 1
-                switch error.remedy {
-                case .none: throw error
-                case .refreshCredentials, .setClock:
-                    guard !hasRefreshed else { throw error }
-                    hasRefreshed = true
-                    await credentials?.invalidate()
-                case .wait:
-                    guard let delay = retries.delay(after: number, error.retryAfter) else { throw error }
-                    guard (try? await Task.sleep(for: delay)) != nil else { throw S3Failure(refusal: .cancelled) }
-                }
-            }
-        }
+        try await retries.retrying(renew: { [credentials] in await credentials?.invalidate() }, attempt)
     }
 
     private func sendOnce(_ request: S3Request) async throws(S3Failure) -> S3Response {

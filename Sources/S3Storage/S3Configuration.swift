@@ -70,7 +70,7 @@ public struct S3Configuration: Sendable {
     /// How often a request is tried.
     public var maxAttempts = 5
     /// Half of what the wait before the second attempt may take, in seconds.
-    package var retryBase = 0.1
+    package var retryBase = Duration.milliseconds(200)
     /// Timeouts, proxy, certificates, connections.
     public var http = HTTPOptions()
 

@@ -1,6 +1,7 @@
 import Encodings
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
 extension S3Bucket {

@@ -1,22 +1,11 @@
 import HTTP
+import HTTPStorage
 import Storage
 
 /// What S3's codes mean. The service's list: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
 enum S3ErrorTable {
-    struct Meaning: Sendable {
-        let kind: StorageError.Kind
-        let errorClass: StorageError.Class
-        let advice: String
-
-        init(_ kind: StorageError.Kind, _ errorClass: StorageError.Class, _ advice: String) {
-            self.kind = kind
-            self.errorClass = errorClass
-            self.advice = advice
-        }
-    }
-
     static func meaning(of failure: S3Failure) -> Meaning {
-        if let transport = failure.transport { return meaning(of: transport.reason) }
+        if let transport = failure.transport { return Meaning(transport.reason) }
         return codes[failure.code] ?? meaning(ofStatus: failure.status)
     }
 
@@ -77,17 +66,6 @@ enum S3ErrorTable {
         case 501: Meaning(.unsupported, .invalid, "the server has no such ability")
         case 500...: again
         default: defect
-        }
-    }
-
-    private static func meaning(of reason: HTTPError.Reason) -> Meaning {
-        switch reason {
-        case .cancelled: Meaning(.cancelled, .transient, "the caller gave up")
-        case .closed: Meaning(.unavailable, .transient, "the store is shut down")
-        case .timeout: Meaning(.timeout, .transient, "try again")
-        case .unreachable, .broken: Meaning(.unavailable, .transient, "is the server up?")
-        case .tls: Meaning(.unavailable, .fatal, "check the server's certificate and the ones trusted here")
-        case .invalidRequest, .tooLarge, .body: defect
         }
     }
 }

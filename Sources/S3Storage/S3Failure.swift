@@ -1,8 +1,9 @@
 import HTTP
+import HTTPStorage
 import Storage
 
 /// Why a request to S3 failed, as the service or the transport says it.
-struct S3Failure: Error, Sendable {
+struct S3Failure: ServiceFailure {
     /// The status; 0 where there was no answer.
     var status = 0
     /// S3's code, such as `NoSuchKey`.
@@ -34,7 +35,7 @@ struct S3Failure: Error, Sendable {
         code = document?.text("Code") ?? ""
         message = document?.text("Message") ?? "status \(status)"
         requestID = headers["x-amz-request-id"] ?? document?.text("RequestId")
-        retryAfter = headers["Retry-After"].flatMap { Int($0) }.map { .seconds(min(max($0, 0), 300)) }
+        retryAfter = headers.retryAfter
     }
 
     /// An answer that makes no sense.
@@ -50,34 +51,21 @@ struct S3Failure: Error, Sendable {
     /// Whether a precondition did not hold; on a write S3 says of a missing object 404.
     var isPrecondition: Bool { status == 412 || code == "PreconditionFailed" }
 
-    /// What the client can do about it before it tries again.
-    enum Remedy: Sendable {
-        case none, wait, refreshCredentials, setClock
-    }
-
-    /// Whether the same request may succeed, and after what.
     var remedy: Remedy {
         if let transport { return transport.retry == .never ? .none : .wait }
         if refusal != nil { return .none }
         switch code {
         case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired": return .refreshCredentials
         case "RequestTimeTooSkewed", "RequestExpired": return .setClock
-        default: return S3ErrorTable.meaning(of: self).errorClass == .transient ? .wait : .none
+        default: return meaning.errorClass == .transient ? .wait : .none
         }
     }
 
-    /// The error of an operation on `bucket`.
-    func error(bucket: String) -> StorageError {
-        if let refusal { return refusal }
-        if transport?.reason == .cancelled { return .cancelled }
-        if let cause = transport?.cause as? StorageError { return cause }
-        let meaning = S3ErrorTable.meaning(of: self)
+    var meaning: Meaning { S3ErrorTable.meaning(of: self) }
+
+    var explanation: String {
         let name = code.isEmpty ? message : "\(code): \(message)"
         let request = requestID.map { " (request \($0.abbreviated))" } ?? ""
-        var error = StorageError(
-            meaning.kind, "bucket “\(bucket)”: \(name.prefix(500))\(request); \(meaning.advice)",
-            class: meaning.errorClass, cause: transport)
-        if meaning.kind == .throttled { error.retryAfter = retryAfter }
-        return error
+        return name.prefix(500) + request
     }
 }

@@ -1,4 +1,5 @@
 import HTTP
+import HTTPStorage
 import Storage
 
 extension S3Bucket {
@@ -45,14 +46,32 @@ extension S3Bucket {
             }
             let full = try fullKey(key)
             let etag = S3Version(info.version)?.etag ?? ""
-            let reader = ObjectReader(
-                client: client, key: full, versionID: versionID, etag: etag, range: range, body: response.body,
-                digest: range.count == size ? info.digest : nil)
+            let reader = ObjectReader<S3Failure>(
+                response.body, range: range, digest: range.count == size ? info.digest : nil, bucket: client.bucket,
+                base: client.retryBase
+            ) { [self] (rest) async throws(S3Failure) in try await reopen(full, versionID, etag, rest) }
             let body = ObjectBody(size: range.count) { () async throws(StorageError) in try await reader.next() }
             return StoredObject(info: info, range: range, body: body)
         } catch {
             throw S3Failure(refusal: error)
         }
+    }
+
+    /// The rest of a body that broke, of the same object.
+    private func reopen(
+        _ key: String, _ versionID: String?, _ etag: String, _ rest: Range<Int>
+    ) async throws(S3Failure) -> HTTPResponseBody {
+        var request = S3Request(.get, key, query: Self.query(versionID))
+        request.headers = [
+            ("range", "bytes=\(rest.lowerBound)-\(rest.upperBound - 1)"), ("if-match", ETag.quoted(etag)),
+        ]
+        let response = try await client.send(request)
+        // A server may ignore the condition.
+        guard response.etag == etag else { throw S3Failure(refusal: .replacedWhileRead) }
+        guard let (range, _) = Self.extent(response), range == rest else {
+            throw S3Failure(nonsense: "another range than was asked for")
+        }
+        return response.body
     }
 
     /// Which bytes of how many an answer holds.

@@ -1,4 +1,5 @@
 import HTTP
+import HTTPStorage
 import Storage
 
 /// A large object in parts, several at once. Nothing is visible before the last step; what fails or is cancelled

@@ -1,5 +1,6 @@
 import Encodings
 import HTTP
+import HTTPStorage
 import Logging
 import Storage
 

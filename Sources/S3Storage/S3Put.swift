@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
 /// One put: a small object in one request, a large one in parts. Either becomes visible at once and whole.
@@ -21,7 +22,7 @@ struct S3Put: Sendable {
         }
         if options.messageID != nil { throw StorageError(.unsupported, "S3 has no duplicate window for message ids") }
         // Before anything is read: whether the metadata fit, with the longest additions.
-        _ = try headers(digest: Digest(of: []))
+        if options.attributes != ObjectAttributes() { _ = try headers(digest: Digest(of: [])) }
     }
 
     func run(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {

@@ -2,6 +2,7 @@ import Encodings
 import Crypto
 public import FoundationEssentials
 import HTTP
+import HTTPStorage
 public import Storage
 
 /// What S3 can do beyond a store.

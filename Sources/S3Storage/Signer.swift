@@ -1,8 +1,10 @@
 import Encodings
 import Crypto
+import Encodings
 import FoundationEssentials
-import Synchronization
 import HTTP
+import Storage
+import Synchronization
 
 /// Signs requests by AWS Signature Version 4.
 ///
@@ -64,9 +66,10 @@ final class Signer: Sendable {
     private func signature(
         _ canonical: String, _ scope: String, _ credentials: S3Credentials, _ time: SigningTime
     ) -> String {
-        let digest = SHA256.hash(data: Data(canonical.utf8)).hexadecimal
+        let digest = Storage.Digest(of: Array(canonical.utf8)).hexadecimal
         let text = "AWS4-HMAC-SHA256\n\(time.stamp)\n\(scope)\n\(digest)"
-        return HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key(credentials, time.day)).hexadecimal
+        let code = HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key(credentials, time.day))
+        return Hexadecimal.encode(Array(code))
     }
 
     /// The key of a day, derived once.
@@ -113,13 +116,5 @@ final class Signer: Sendable {
             sorted.map { "\($0.key):\($0.value.joined(separator: ","))\n" }.joined(),
             sorted.map(\.key).joined(separator: ";")
         )
-    }
-}
-
-extension Sequence<UInt8> {
-    /// Two lower-case digits a byte.
-    var hexadecimal: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

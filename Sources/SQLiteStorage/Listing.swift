@@ -30,9 +30,7 @@ struct Listing: Sendable {
             count += 1
             if isHurried && count > Self.shortWalk { throw ReadConnection.TakesLong() }
             guard let key = ObjectKey(row.bytes(0)) else { return true }
-            // Read before the walk goes on, where details are wanted.
-            let info = query.details ? try ObjectInfo(row, from: 0, of: key) : nil
-            switch builder.add(key, info: { info }) {
+            switch try add(key, row, to: &builder) {
             case .next: return true
             case .stop: return false
             case .skip(let prefix):
@@ -42,6 +40,15 @@ struct Listing: Sendable {
             }
         }
         return next
+    }
+
+    private func add(
+        _ key: ObjectKey, _ row: Statement.Row, to builder: inout ListPageBuilder
+    ) throws -> SortedKeys.Step {
+        guard query.details else { return builder.add(key) { nil } }
+        // Read before the walk goes on.
+        let info = try ObjectInfo(row, from: 0, of: key)
+        return builder.add(key) { info }
     }
 
     private func kind(_ hasExpired: Bool) -> ReadConnection.Query {

@@ -42,11 +42,12 @@ final class Readers: Sendable {
 
     private func readAtOnce<Value: Sendable>(_ body: Read<Value>) -> Value? {
         for reader in readers {
-            let attempt = reader.connection.withLockIfAvailable { connection in
-                Result { try connection?.hurriedly(body) }
+            var value: Value?
+            let isOver: Void? = reader.connection.withLockIfAvailable { connection in
+                // A failure may be that of not waiting alone: the next attempt tells.
+                do { value = try connection?.hurriedly(body) } catch {}
             }
-            // A failure may be that of not waiting alone: the next attempt tells.
-            if let attempt { return try? attempt.get() }
+            if isOver != nil { return value }
         }
         return nil
     }

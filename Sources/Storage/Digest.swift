@@ -51,9 +51,9 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
     /// Parses `SHA-256=<base64url>`, or 64 hexadecimal digits, with or without the name; nil for anything else.
     public init?(_ description: String) {
         let text = description.hasPrefix("SHA-256=") ? String(description.dropFirst(8)) : description
-        guard let bytes = Self.hexadecimal(text) ?? Base64URL.decode(text), bytes.count == SHA256.byteCount else {
-            return nil
-        }
+        let bytes =
+            text.utf8.count == 2 * SHA256.byteCount ? Hexadecimal.decode(text) : Base64URL.decode(text)
+        guard let bytes, bytes.count == SHA256.byteCount else { return nil }
         words = bytes.withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
     }
 
@@ -61,24 +61,7 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
     public var description: String { "SHA-256=" + Base64URL.encode(bytes) }
 
     /// The hash as 64 lower-case hexadecimal digits.
-    public var hexadecimal: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(
-            decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-
-    private static func hexadecimal(_ text: String) -> [UInt8]? {
-        let digits = Array(text.utf8)
-        guard digits.count == 2 * SHA256.byteCount else { return nil }
-        var bytes: [UInt8] = []
-        for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            bytes.append(byte)
-        }
-        return bytes
-    }
+    public var hexadecimal: String { Hexadecimal.encode(bytes) }
 }
 
 extension SHA256 {

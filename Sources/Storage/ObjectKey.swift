@@ -1,3 +1,5 @@
+import Glibc
+
 /// The name of an object: a `/`-separated path of 1…1024 bytes of UTF-8.
 ///
 /// No segment is empty, `.` or `..`, there is no leading or trailing `/`, and no control character. Every other
@@ -63,7 +65,7 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
     public var description: String { rawValue }
 
     public static func == (left: ObjectKey, right: ObjectKey) -> Bool {
-        left.rawValue.withBytes { left in right.rawValue.withBytes { left.elementsEqual($0) } }
+        left.rawValue.withBytes { right.isWritten(as: UnsafeRawBufferPointer($0)) }
     }
 
     public static func < (left: ObjectKey, right: ObjectKey) -> Bool {
@@ -77,7 +79,12 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
 
     /// Whether `bytes` are those of its UTF-8.
     package func isWritten(as bytes: UnsafeRawBufferPointer) -> Bool {
-        rawValue.withBytes { $0.count == bytes.count && UnsafeRawBufferPointer($0).elementsEqual(bytes) }
+        rawValue.withBytes { own in
+            guard own.count == bytes.count, let start = own.baseAddress, let other = bytes.baseAddress else {
+                return own.isEmpty && bytes.isEmpty
+            }
+            return memcmp(start, other, own.count) == 0
+        }
     }
 
     private static func flaw(in text: String) -> String? { text.withBytes { flaw(in: $0) } }

@@ -43,7 +43,7 @@ public struct Configuration: Sendable {
             Setting("nats", .section(NATSKeys.section.description(NATSKeys())), "How to reach NATS.") { node, file in
                 var keys = NATSKeys()
                 try NATSKeys.section.read(node, into: &keys)
-                file.nats = keys.natsOptions
+                file.nats = try keys.natsOptions(node)
             },
             Setting("log", .section(LogKeys.section.description(LogSettings())), "What is logged.") {
                 try LogKeys.section.read($0, into: &$1.log)
@@ -70,9 +70,23 @@ extension ConfigurationNode {
         do {
             node = try compose(yaml: yaml)
         } catch {
-            throw ConfigurationError("", "the file is not YAML: \(error)")
+            throw ConfigurationError("", "the file is not YAML: \(Self.sentence(error))")
         }
         guard let node else { throw ConfigurationError("", "the file is empty") }
         self.init(node: node, path: "", environment: environment)
+    }
+
+    /// What is wrong and where, without the text that is there: it may be a secret.
+    private static func sentence(_ error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            "line \(mark.line), column \(mark.column): \(problem)"
+        case .reader(let problem, _, _, _): problem
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            "line \(context.mark.line), column \(context.mark.column): a key stands there twice: "
+                + duplicates.joined(separator: ", ")
+        default: "it can't be parsed"
+        }
     }
 }

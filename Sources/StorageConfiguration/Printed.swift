@@ -32,6 +32,7 @@ extension ConfigurationNode {
     func printed(_ shape: Shape, hides: Bool = true) throws -> Printed {
         switch shape {
         case .secret: .scalar(hides ? "(hidden)" : try secret())
+        case .url: .scalar(hides ? try string().withoutUser : try string())
         case .text, .integer, .number, .boolean, .size, .duration, .choice:
             .scalar(hides ? try string().withoutPassword : try string())
         case .list(let element): .list(try elements().map { try $0.printed(element, hides: hides) })
@@ -125,11 +126,13 @@ extension String {
         return "\"" + escaped.joined() + "\""
     }
 
-    /// A URL without the user and password that it may hold.
-    fileprivate var withoutPassword: String {
-        guard let start = firstRange(of: "://")?.upperBound, let end = self[start...].lastIndex(of: "@") else {
-            return self
-        }
+    /// Without the user and password of a URL, where it is one.
+    fileprivate var withoutPassword: String { contains("://") ? withoutUser : self }
+
+    /// A URL, with or without a scheme, without the user and password that it may hold.
+    fileprivate var withoutUser: String {
+        let start = firstRange(of: "://")?.upperBound ?? startIndex
+        guard let end = self[start...].lastIndex(of: "@") else { return self }
         return self[..<start] + "(hidden)" + self[end...]
     }
 }

@@ -1,5 +1,5 @@
 import Compression
-public import Storage
+package import Storage
 
 /// How a ``CompressedStore`` compresses.
 public struct CompressionOptions: Sendable {

@@ -1,4 +1,5 @@
 public import Crypto
+import Encodings
 import FoundationEssentials
 public import Storage
 
@@ -31,15 +32,7 @@ public struct EncryptionKeys: Sendable {
 
     /// The key in base64 or as 64 hexadecimal digits, nil for anything else.
     public static func key(parsing text: String) -> SymmetricKey? {
-        if text.utf8.count == 64 {
-            var bytes: [UInt8] = []
-            var rest = text[...]
-            while !rest.isEmpty, let byte = UInt8(rest.prefix(2), radix: 16) {
-                bytes.append(byte)
-                rest = rest.dropFirst(2)
-            }
-            if rest.isEmpty { return SymmetricKey(data: bytes) }
-        }
+        if text.utf8.count == 64, let bytes = Hexadecimal.decode(text) { return SymmetricKey(data: bytes) }
         guard let data = Data(base64Encoded: text), data.count == 32 else { return nil }
         return SymmetricKey(data: data)
     }

@@ -15,7 +15,7 @@ public final class RetryingStore: StoreLayer {
     private let base: any Store
     private let options: RetryOptions
     private let clock: LayerClock
-    private let budget: RetryBudget
+    private let backoff: Backoff
     private let givesIDs: Bool
     private let idPrefix = "retry-" + String(UInt64.random(in: 0 ... .max), radix: 36) + "-"
     private let lastID = Atomic(0)
@@ -29,12 +29,14 @@ public final class RetryingStore: StoreLayer {
         self.base = base
         self.options = options
         self.clock = clock
-        budget = RetryBudget(options)
+        backoff = Backoff(
+            maxAttempts: options.maxAttempts, base: options.baseDelay, longest: options.maxDelay, budget: options.budget
+        )
         givesIDs = base.capabilities.contains(.messageID)
     }
 
     /// How often an operation, or the body of a get, was tried again.
-    public var retries: Int { budget.retries }
+    public var retries: Int { backoff.retries }
 
     public var capabilities: Capabilities { base.capabilities }
 
@@ -62,7 +64,7 @@ public final class RetryingStore: StoreLayer {
         guard object.body.bytesAtHand == nil else { return object }
         let pinned = object.info.version
         let resuming = ResumingBody(object, verify: options.verify, clock: clock) { [self] attempt, error in
-            budget.delay(after: attempt, error)
+            delay(after: attempt, error)
         } open: { [base] (range) async throws(StorageError) in
             try await base.get(key, options: GetOptions(range: range, ifMatch: pinned, verify: false)).body
         }
@@ -127,14 +129,22 @@ public final class RetryingStore: StoreLayer {
         while true {
             do throws(StorageError) {
                 let value = try await body()
-                budget.succeeded()
+                backoff.succeeded()
                 return value
             } catch {
-                guard isReplayable(), let wait = budget.delay(after: attempt, error) else { throw error }
+                guard isReplayable(), let wait = delay(after: attempt, error) else { throw error }
                 attempt += 1
                 try await clock.sleep(wait)
             }
         }
+    }
+
+    /// How long to wait before another attempt; nil: give up.
+    private func delay(after attempt: Int, _ error: StorageError) -> Duration? {
+        guard error.errorClass == .transient, error.kind != .cancelled,
+            error.retryAfter ?? .zero <= options.maxDelay
+        else { return nil }
+        return backoff.delay(after: attempt, asked: error.retryAfter)
     }
 
     /// The write found another version than it asks for: its own, or somebody else's.

@@ -120,7 +120,7 @@ struct APIEndpoint: Endpoint {
             prefix: query.prefix ?? "", delimiter: query.delimiter, startAfter: query.start_after,
             limit: query.limit ?? 1000)
         if let pattern = query.pattern { listing.pattern = try KeyPattern(validating: pattern) }
-        let page = try await context.store.list(listing)
+        let page = try await context.list(listing)
         return Answer(keys: page.keys.map(\.rawValue), next: page.next)
     }
 }

@@ -34,6 +34,14 @@ struct InstanceContext: Sendable {
         }
     }
 
+    /// A page of a listing, of as many keys as the instance gives at once.
+    func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
+        try query.validate()
+        var query = query
+        query.limit = min(query.limit, configuration.limits.maxKeys)
+        return try await store.list(query)
+    }
+
     func givenOrGeneratedKey(_ request: Request) throws(StorageError) -> ObjectKey {
         if let key = try RequestCodec.key(in: request.headers) { return key }
         return try generatedKey(request)
@@ -117,7 +125,7 @@ struct ListEndpoint: Endpoint {
 
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         let query = try WireListQuery.query(in: request.payload)
-        return try fitting(try await context.store.list(query), query)
+        return try fitting(try await context.list(query), query)
     }
 
     /// The page, cut in halves until it fits.

@@ -68,7 +68,7 @@ public struct StorageInstance: Service {
         let uploads = Uploads(context: context, partSubject: partSubject, maxPartSize: maxPartSize)
         let servers = servers(context, uploads)
         let discovery = Discovery(
-            configuration: configuration, statistics: monitor.statistics)
+            configuration: configuration, statistics: monitor.statistics, capabilities: store.capabilities)
         let parts = partServer(context, uploads)
         var ports: [(NATSSubscription, PortServer)] = [(try await subscribe(partSubject + ".*", parts), parts)]
         for server in servers { ports.append((try await subscribe(server), server)) }

@@ -76,12 +76,9 @@ struct Component {
         _ instances: [Instance], _ connections: [Operations.Connection], _ feed: EventFeed
     ) throws -> Operations? {
         guard let options = configuration.http else { return nil }
-        let operations = try Operations(
+        return try Operations(
             options, instances: instances.map(\.operations), connections: connections, feed: feed, metrics: metrics,
             log: log)
-        print("health, metrics and a page on http://\(operations.listening)")
-        fflush(nil)
-        return operations
     }
 
     private func connect() async throws -> NATSConnection {

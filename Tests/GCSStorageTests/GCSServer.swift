@@ -32,7 +32,7 @@ struct GCSServer {
         configuration.createInProject = "project"
         configuration.partSize = 1 << 20
         configuration.http.stallTimeout = .seconds(1)
-        configuration.retryBase = 0.02
+        configuration.retryBase = .milliseconds(40)
         if environment.isEmpty { configuration.credentials = .anonymous }
         adjust(&configuration)
         return try await GCSStore.open(configuration, environment: environment)

@@ -77,17 +77,7 @@ import Testing
                 group.addTask {
                     for round in 0..<5 {
                         try await store.put("shared", ObjectBody(bytes(2500 + writer * 10 + round)))
-                        while true {
-                            let object = try await store.get("counter")
-                            let text = String(decoding: try await object.body.collect(upTo: 100), as: UTF8.self)
-                            let options = PutOptions(precondition: .matches(object.info.version))
-                            do {
-                                try await store.put("counter", ObjectBody("\(Int(text)! + 1)"), options: options)
-                                break
-                            } catch  where error.kind == .preconditionFailed {
-                                continue
-                            }
-                        }
+                        while try await !increment("counter", store) {}
                     }
                 }
             }
@@ -97,6 +87,19 @@ import Testing
         #expect(try await store.bytes("shared").count >= 2500)
         #expect(try await fixture.chunkCount() == 1 + 3)
         await fixture.close()
+    }
+
+    /// Whether it was this writer's turn.
+    private func increment(_ key: ObjectKey, _ store: JetStreamStore) async throws(StorageError) -> Bool {
+        let object = try await store.get(key)
+        let text = String(decoding: try await object.body.collect(upTo: 100), as: UTF8.self)
+        let options = PutOptions(precondition: .matches(object.info.version))
+        do throws(StorageError) {
+            try await store.put(key, ObjectBody("\((Int(text) ?? 0) + 1)"), options: options)
+            return true
+        } catch  where error.kind == .preconditionFailed {
+            return false
+        }
     }
 
     @Test func theSameMessageIsStoredOnce() async throws {

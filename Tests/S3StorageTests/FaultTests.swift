@@ -36,7 +36,7 @@ struct FaultServer {
         configuration.partSize = 5 << 20
         configuration.conditionalWrites = .supported
         configuration.http.stallTimeout = .seconds(1)
-        configuration.retryBase = 0.02
+        configuration.retryBase = .milliseconds(40)
         if environment.isEmpty {
             configuration.credentials = .fixed(S3Credentials(accessKeyID: "id", secretAccessKey: "secret"))
         }

@@ -47,7 +47,7 @@ struct S3Server {
 
     private static func start(_ flavor: S3Flavor) async throws -> ServerProcess {
         switch flavor {
-        case .seaweed: try await Self.seaweed()
+        case .seaweed: try await .seaweed(accessKey: accessKey, secretKey: secretKey)
         case .moto:
             try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
                 ["-H", "127.0.0.1", "-p", String(port)]
@@ -65,33 +65,12 @@ struct S3Server {
         }
     }
 
-    private static func seaweed() async throws -> ServerProcess {
-        try await ServerProcess(try ServerProcess.tool("weed")) { port, folder in
-            let users = folder + "/users.json"
-            let text = """
-                {"identities": [{"name": "test", "actions": ["Admin"], "credentials": [
-                    {"accessKey": "\(accessKey)", "secretKey": "\(secretKey)"}]}]}
-                """
-            try text.write(toFile: users, atomically: true, encoding: .utf8)
-            let ports = try ["master", "volume", "filer"].flatMap { server in
-                ["-\(server).port=\(try NATSServer.freePort())", "-\(server).port.grpc=\(try NATSServer.freePort())"]
-            }
-            return [
-                "-logtostderr=true", "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
-                "-s3.port=\(port)", "-s3.port.grpc=\(try NATSServer.freePort())", "-s3.config=\(users)",
-                "-s3.port.iceberg=0",
-                "-s3.port.lance=0", "-s3.domainName=localhost:\(port)", "-volume.max=1000",
-                "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
-            ] + ports
-        }
-    }
-
     var endpoint: String { "http://127.0.0.1:\(process.port)" }
 
     var configuration: S3Configuration {
         var configuration = S3Configuration(bucket: bucket)
         configuration.endpoint = endpoint
-        configuration.retryBase = 0.02
+        configuration.retryBase = .milliseconds(40)
         configuration.create = true
         // Many an answer of 500 of rclone means that it can't.
         configuration.maxAttempts = flavor == .rclone ? 2 : 8

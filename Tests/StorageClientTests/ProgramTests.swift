@@ -93,13 +93,13 @@ import Testing
 
     @Test(arguments: [
         "memory", "jetstream", "file", "sqlite", "blocks", "s3", "gcs", "cached", "throttled", "encrypted", "faulty",
-        "tiered-s3", "tiered-jetstream",
+        "tiered-s3", "tiered-jetstream", "operations",
     ])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
         var environment = [
             "STORAGE_KEY": String(repeating: "5e", count: 32), "FILE_STORE_PATH": server.folder.path + "/objects",
-            "SQLITE_STORE_PATH": server.folder.path + "/store.db",
+            "SQLITE_STORE_PATH": server.folder.path + "/store.db", "HTTP_LISTEN": "127.0.0.1:0",
         ]
         var bucket: ServerProcess?
         if name.hasSuffix("s3") {

@@ -8,6 +8,7 @@ import NATS
 import S3Storage
 import SQLiteStorage
 import Storage
+import StorageOperations
 import StorageConfiguration
 import StorageService
 import StorageWire

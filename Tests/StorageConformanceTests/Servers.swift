@@ -78,7 +78,8 @@ private func serve(_ store: any Store, on server: NATSServer, _ run: SubjectTrai
     let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: logger))
     let running = Task { try await group.run() }
     for await _ in ready { break }
-    try await run(Subject(store: RemoteStore(client, instance: "t")) { RemoteStore(client, instance: "t") })
+    let remote = try await RemoteStore.discover(client, instance: "t")
+    try await run(Subject(store: remote) { try await RemoteStore.discover(client, instance: "t") })
     await group.triggerGracefulShutdown()
     try await running.value
     await client.close()

@@ -54,6 +54,11 @@ import Testing
     }
 }
 
+/// What the store behind the component can't do the remote one does not claim.
+@Suite(.remote(.newest) { _ in ExampleStore() }) struct RemoteStoreOverExampleOnNewestConformance {
+    @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws { try await check(one) }
+}
+
 @Suite(.remote(.newest)) struct RemoteStoreOverJetStreamOnNewestConformance {
     @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws { try await check(one) }
     @Test(arguments: ConformanceSuite.shutdownCases) func proves(shutdown one: ConformanceCase) async throws {

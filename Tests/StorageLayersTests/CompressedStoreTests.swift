@@ -7,16 +7,25 @@ import Testing
 @Suite struct CompressedStoreTests {
     private let base = MemoryStore()
     private var store: CompressedStore { CompressedStore(base) }
+    private func store(_ algorithm: CompressionAlgorithm, level: Int? = nil) -> CompressedStore {
+        var options = CompressionOptions()
+        (options.algorithm, options.level) = (algorithm, level)
+        return CompressedStore(base, options)
+    }
     private let text = Array(String(repeating: "all work and no play. ", count: 10_000).utf8)
 
-    @Test func whatIsStoredIsSmallerAndReadableByGzip() async throws {
+    /// By every tool: what is stored is one gzip member, or one Zstandard frame.
+    @Test(arguments: [(CompressionAlgorithm.gzip, [0x1f, 0x8b, 8] as [UInt8]), (.zstd, [0x28, 0xb5, 0x2f, 0xfd])])
+    func whatIsStoredIsSmallerAndOfTheFormat(_ algorithm: CompressionAlgorithm, _ magic: [UInt8]) async throws {
+        let store = store(algorithm)
         for (key, body) in [("at-hand", ObjectBody(text)), ("streamed", .stream(text))] as [(ObjectKey, ObjectBody)] {
             let info = try await store.put(key, body)
             #expect(info.size == text.count && info.digest == Digest(of: text) && info.attributes.metadata == [:])
             let stored = try await base.info(key)
             #expect(stored.size < text.count / 50)
             #expect(stored.attributes.metadata.keys.sorted() == ["Storage-Compressed"])
-            #expect(try await base.bytes(key).prefix(3) == [0x1f, 0x8b, 8])
+            #expect(try await base.bytes(key).starts(with: magic))
+            #expect(stored.attributes.metadata["Storage-Compressed"]?.first == algorithm.rawValue)
             #expect(try await store.bytes(key) == text)
             #expect(try await store.list(ListQuery(prefix: key.rawValue, details: true)).objects == [info])
         }
@@ -84,14 +93,18 @@ import Testing
         }
     }
 
-    @Test func damageIsNoticed() async throws {
+    @Test(arguments: CompressionAlgorithm.allCases, [true, false])
+    func damageIsNoticed(_ algorithm: CompressionAlgorithm, isAtHand: Bool) async throws {
+        let store = store(algorithm)
+        let text = isAtHand ? text : text + text
         try await store.put("k", ObjectBody(text))
         let stored = try await base.bytes("k")
         let attributes = try await base.info("k").attributes
         var flipped = stored
         flipped[stored.count / 2] ^= 1
         var wrongSum = stored
-        wrongSum[stored.count - 8] ^= 1
+        // Before the length of gzip's trailer; at the end of a frame.
+        wrongSum[stored.count - (algorithm == .gzip ? 8 : 1)] ^= 1
         for damaged in [[], Array(stored.dropLast()), stored + [0], flipped, wrongSum, stored + stored] {
             _ = try await base.put("k", ObjectBody(damaged), options: PutOptions(attributes: attributes))
             let error = await #expect(throws: StorageError.self) { try await store.bytes("k") }
@@ -99,19 +112,45 @@ import Testing
         }
     }
 
-    @Test func aBombStopsAtTheSizeTold() async throws {
-        let encoder = try GzipEncoder(level: 9)
+    @Test(arguments: CompressionAlgorithm.allCases, [1000, 1_000_000])
+    func aBombStopsAtTheSizeTold(_ algorithm: CompressionAlgorithm, size: Int) async throws {
+        let encoder: any ByteEncoder =
+            switch algorithm {
+            case .gzip: try GzipEncoder(level: 9)
+            case .zstd: try ZstdEncoder(level: 19)
+            }
         var bomb: [UInt8] = []
         for _ in 0..<200 { bomb += try encoder.encode([UInt8](repeating: 0, count: 1 << 20), isLast: false) }
         bomb += try encoder.encode([], isLast: true)
-        let values = ["gzip", "1000", Digest(of: [0]).description]
+        let values = [algorithm.rawValue, String(size), Digest(of: [0]).description]
         let options = PutOptions(attributes: ObjectAttributes(metadata: ["Storage-Compressed": values]))
         _ = try await base.put("k", .stream(bomb, chunk: 100_000), options: options)
         var count = 0
         let error = await #expect(throws: StorageError.self) {
             for try await chunk in try await store.get("k").body { count += chunk.count }
         }
-        #expect(error?.kind == .internal && count <= 1000)
+        #expect(error?.kind == .internal && count <= size)
+    }
+
+    /// What one algorithm stored is read whatever the layer now stores with; each level is one that the other end knows.
+    @Test func algorithmsAndLevelsChange() async throws {
+        let content = bytes(3_000_000)
+        for (algorithm, level) in [(.gzip, 1), (.gzip, 9), (.zstd, 1), (.zstd, 19)] as [(CompressionAlgorithm, Int)] {
+            try await store(algorithm, level: level).put("k", .stream(content))
+            for reader in CompressionAlgorithm.allCases {
+                #expect(try await store(reader).bytes("k") == content)
+            }
+        }
+    }
+
+    @Test func noFrameMayAskForMuchMemory() async throws {
+        // A frame header whose window is 128 MiB.
+        let frame: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88, 0x01, 0x00, 0x00]
+        let values = ["zstd", "300000", Digest(of: [0]).description]
+        let options = PutOptions(attributes: ObjectAttributes(metadata: ["Storage-Compressed": values]))
+        _ = try await base.put("k", ObjectBody(frame), options: options)
+        let error = await #expect(throws: StorageError.self) { try await store.bytes("k") }
+        #expect(error?.message.contains("too much memory") == true)
     }
 
     @Test(arguments: [["gzip"], ["gzip", "-1", "x"], ["zip", "1", "x"], ["gzip", "99999999999999999999", "x"], []])

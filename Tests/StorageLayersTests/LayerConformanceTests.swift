@@ -83,8 +83,12 @@ import Testing
         }
     }
 
-    @Test func compressed() async throws {
-        try await checkConformance { CompressedStore(MemoryStore()) }
+    @Test(arguments: CompressionAlgorithm.allCases) func compressed(_ algorithm: CompressionAlgorithm) async throws {
+        try await checkConformance {
+            var options = CompressionOptions()
+            options.algorithm = algorithm
+            return CompressedStore(MemoryStore(), options)
+        }
     }
 
     @Test func instrumented() async throws {

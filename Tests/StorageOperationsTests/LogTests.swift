@@ -48,12 +48,13 @@ import Testing
 
     @Test func whatNobodyReadsIsDroppedAndNobodyWaits() async throws {
         let pipe = Pipe()
-        let control = LogControl(LogSettings(), descriptor: pipe.fileHandleForWriting.fileDescriptor)
+        let control = LogControl(
+            LogSettings(), descriptor: pipe.fileHandleForWriting.fileDescriptor, capacity: 100_000)
         let logger = control.logger(.program)
         let text = String(repeating: "x", count: 4000)
-        for _ in 0..<5000 { logger.info("\(text)") }
+        for _ in 0..<200 { logger.info("\(text)") }
         #expect(control.droppedCount > 0)
-        #expect(control.droppedCount + (control.recordCounts[.info] ?? 0) == 5000)
+        #expect(control.droppedCount + (control.recordCounts[.info] ?? 0) == 200)
         let reader = pipe.fileHandleForReading
         DispatchQueue.global().async { while !reader.availableData.isEmpty {} }
         await control.flush()

@@ -1,5 +1,6 @@
 import Foundation
 import NATS
+import PrometheusMetrics
 @testable import StorageOperations
 import TestSupport
 import Testing

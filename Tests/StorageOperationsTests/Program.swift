@@ -20,7 +20,7 @@ final class Program: Sendable {
         process = Process()
         process.executableURL = Bundle.main.bundleURL.appendingPathComponent("nats-storage")
         process.arguments = ["serve", "--config", file.path]
-        FileManager.default.createFile(atPath: log.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         process.standardError = try FileHandle(forWritingTo: log)
         let output = Pipe()
         process.standardOutput = output

@@ -1,4 +1,5 @@
 import Foundation
+import NATS
 import TestSupport
 import Testing
 
@@ -61,20 +62,23 @@ import Testing
         try await eventually("no viewer") { try await program.metrics().value("nats_storage_page_viewers") == 1 }
         let nats = try await program.connect()
         let name = String(repeating: "k", count: 1000)
-        for number in 0..<60_000 {
-            try await nats.publish("storage.t.write", payload: Array("\(name)\(number)".utf8))
-            if number % 500 == 0 { try await nats.flush() }
-            if number % 5000 == 0, try await program.metrics().value("nats_storage_page_viewers") == 0 { break }
-        }
         try await eventually("a viewer that does not read stays") {
-            try await program.metrics().value("nats_storage_page_viewers") == 0
+            await withTaskGroup(of: Void.self) { group in
+                for number in 0..<64 {
+                    group.addTask {
+                        _ = try? await nats.request("storage.t.put", headers: ["Storage-Key": "\(name)\(number)"])
+                    }
+                }
+            }
+            return try await program.metrics().value("nats_storage_page_viewers") == 0
         }
+        #expect(try await program.get("/healthz").status == 200)
         await nats.close()
         _ = client
     }
 
     @Test func keysAreToldOnlyWhereThatIsWanted() async throws {
-        let nasty = #"a/<script>alert("x")</script>"#
+        let nasty = #"a/<img src=x onerror=alert("x")>"#
         for (listen, browse, isTold) in [
             ("127.0.0.1", "", true), ("127.0.0.1", ", browse: false", false), ("0.0.0.0", "", false),
             ("0.0.0.0", ", browse: true", true),
@@ -85,7 +89,7 @@ import Testing
             _ = try await client.request("storage.t.put", headers: ["Storage-If-Match": "9", "Storage-Key": "secret"])
             let keys = try await program.get("/keys?instance=t&prefix=a%2F")
             #expect(keys.status == (isTold ? 200 : 403))
-            let objects = try keys.json["objects"] as? [[String: Any]]
+            let objects = isTold ? try keys.json["objects"] as? [[String: Any]] : nil
             #expect(objects?.first?["key"] as? String == (isTold ? nasty : nil))
             let live = try WebClient(program.port)
             live.send(Array("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))

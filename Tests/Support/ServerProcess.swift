@@ -7,13 +7,13 @@ package final class ServerProcess: Sendable {
 
     private let process: Process
 
-    /// Starts `program` with the arguments that `arguments` makes of a free port and an empty folder, and waits until
-    /// the port answers.
+    /// Starts `program` with the arguments that `arguments` makes of a port, a free one unless given, and an empty
+    /// folder, and waits until the port answers.
     package init(
-        _ program: String, environment: [String: String] = [:], seconds: Int = 30,
+        _ program: String, environment: [String: String] = [:], seconds: Int = 30, port chosen: Int? = nil,
         arguments: (_ port: Int, _ folder: String) throws -> [String]
     ) async throws {
-        port = try NATSServer.freePort()
+        port = try chosen ?? NATSServer.freePort()
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("server-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         guard FileManager.default.isExecutableFile(atPath: program) else {
@@ -47,6 +47,27 @@ package final class ServerProcess: Sendable {
         (process.standardInput as? Pipe)?.fileHandleForWriting.closeFile()
         process.waitUntilExit()
         try? FileManager.default.removeItem(at: folder)
+    }
+
+    /// SeaweedFS, whose S3 gateway knows one user.
+    package static func seaweed(accessKey: String, secretKey: String) async throws -> ServerProcess {
+        try await ServerProcess(try tool("weed")) { port, folder in
+            let users = folder + "/users.json"
+            let text = """
+                {"identities": [{"name": "test", "actions": ["Admin"], "credentials": [
+                    {"accessKey": "\(accessKey)", "secretKey": "\(secretKey)"}]}]}
+                """
+            try text.write(toFile: users, atomically: true, encoding: .utf8)
+            let ports = try ["master", "volume", "filer"].flatMap { server in
+                ["-\(server).port=\(try NATSServer.freePort())", "-\(server).port.grpc=\(try NATSServer.freePort())"]
+            }
+            return [
+                "-logtostderr=true", "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
+                "-s3.port=\(port)", "-s3.port.grpc=\(try NATSServer.freePort())", "-s3.config=\(users)",
+                "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.domainName=localhost:\(port)", "-volume.max=1000",
+                "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+            ] + ports
+        }
     }
 
     /// fake-gcs-server, with nothing in it.

@@ -52,17 +52,17 @@ final class StoreProbe: Sendable {
         }
         if let known { return known }
         if starts { start() }
-        let timer = Timeouts.shared.schedule(after: deadline) { [weak self] in
-            self?.resume(number, .fails("no answer within \(deadline)"))
-        }
-        defer { Timeouts.shared.cancel(timer) }
         return await withCheckedContinuation { continuation in
             let ended = state.withLock { state -> Outcome? in
                 if state.asked == nil, let (outcome, _) = state.outcome { return outcome }
                 state.waiters[number] = continuation
                 return nil
             }
-            if let ended { continuation.resume(returning: ended) }
+            if let ended { return continuation.resume(returning: ended) }
+            // Only now: whoever is not there yet could not be resumed.
+            _ = Timeouts.shared.schedule(after: deadline) { [weak self] in
+                self?.resume(number, .fails("no answer within \(deadline)"))
+            }
         }
     }
 

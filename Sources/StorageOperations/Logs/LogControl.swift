@@ -17,10 +17,12 @@ public final class LogControl: Sendable {
     private let output: LogOutput
 
     /// A log to a file descriptor, that of standard error unless told otherwise.
-    public init(_ settings: LogSettings, descriptor: Int32 = 2) {
+    ///
+    /// - Parameter capacity: how many bytes may wait to be written.
+    public init(_ settings: LogSettings, descriptor: Int32 = 2, capacity: Int = 4 << 20) {
         state = Mutex(State(settings: settings))
         isJSON = Atomic(settings.format == .json)
-        output = LogOutput(descriptor: descriptor)
+        output = LogOutput(descriptor: descriptor, capacity: capacity)
     }
 
     /// What is logged, and how: a change counts at once.

@@ -4,9 +4,6 @@ import Synchronization
 
 /// Writes lines to a file descriptor, on a thread of its own: whoever logs never waits for a reader.
 final class LogOutput: Sendable {
-    /// More bytes than this don't wait.
-    private static let capacity = 4 << 20
-
     private struct State {
         var waiting: [UInt8] = []
         var isWriting = false
@@ -14,11 +11,13 @@ final class LogOutput: Sendable {
     }
 
     private let descriptor: Int32
+    private let capacity: Int
     private let queue = DispatchQueue(label: "log")
     private let state = Mutex(State())
 
-    init(descriptor: Int32) {
+    init(descriptor: Int32, capacity: Int) {
         self.descriptor = descriptor
+        self.capacity = capacity
     }
 
     var droppedCount: Int { state.withLock { $0.dropped } }
@@ -26,7 +25,7 @@ final class LogOutput: Sendable {
     /// Takes a line; false where too many wait.
     func write(_ line: [UInt8]) -> Bool {
         let (isTaken, starts) = state.withLock { state in
-            guard state.waiting.count + line.count <= Self.capacity else {
+            guard state.waiting.count + line.count <= capacity else {
                 state.dropped += 1
                 return (false, false)
             }

@@ -123,7 +123,7 @@ function card(instance, before, seconds) {
     figure("Average", ...duration(rate.average).split(" ")),
     figure("In flight", String(instance.in_flight), "of " + amount(instance.limit)),
     figure("Received", ...split(rate.bytes_in)), figure("Sent", ...split(rate.bytes_out)),
-    figure("Uploads", String(instance.uploads), "open")));
+    figure("Uploads", String(instance.uploads), "open"), figure("In all", amount(totals(instance).requests), "requests")));
   result.append(spark(rates.length > 1 ? rates : [0, 0]), portTable(instance, before, seconds));
   return result;
 }
@@ -180,6 +180,7 @@ function eventRow(event, isNew) {
     make("td", "key", event.key ?? "", event.key && detail ? " " : "", detail ? make("code", "", detail) : ""),
     make("td", "number", event.size === undefined ? "" : size(event.size)), make("td", "muted", event.instance));
   row.dataset.type = event.type;
+  row.addEventListener("animationend", () => row.classList.remove("new"), { once: true });
   row.hidden = hidden.has(event.type);
   return row;
 }

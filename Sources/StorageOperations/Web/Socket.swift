@@ -15,10 +15,11 @@ final class Socket: Sendable {
 
     /// - Throws: `unavailable` where the address can't be listened on.
     static func listening(on address: ListenAddress) throws(StorageError) -> Socket {
-        let socket = Socket(
-            Glibc.socket(
-                address.isVersion6 ? AF_INET6 : AF_INET,
-                Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0))
+        let socket = Socket(stream(address.isVersion6 ? AF_INET6 : AF_INET))
+        // Every address, on a machine without those of version 6.
+        if socket.descriptor < 0, address.host == "::", let other = ListenAddress(host: "0.0.0.0", port: address.port) {
+            return try listening(on: other)
+        }
         socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
         if address.isVersion6 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
         guard socket.descriptor >= 0, socket.bind(to: address), listen(socket.descriptor, 128) == 0 else {
@@ -27,6 +28,10 @@ final class Socket: Sendable {
                 .unavailable, "the HTTP port can't listen on \(address): \(reason); free it, or name another")
         }
         return socket
+    }
+
+    private static func stream(_ family: Int32) -> Int32 {
+        Glibc.socket(family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
     }
 
     private func bind(to address: ListenAddress) -> Bool {
@@ -75,6 +80,8 @@ final class Socket: Sendable {
             return nil
         }
         socket.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        // What the system keeps for a peer that does not read.
+        socket.set(SOL_SOCKET, SO_SNDBUF, 128 << 10)
         return socket
     }
 

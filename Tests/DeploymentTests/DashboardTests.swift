@@ -14,8 +14,10 @@ import Testing
             store:
               type: tiered
               hot: {type: memory, layers: [{faults: {fail_every: 5, operations: [get]}}]}
-              cold: {type: memory, layers: [{faults: {fail_every: 7, operations: [put]}}, {metrics: {name: cold}}, retry]}
-            layers: [{limit: {max_concurrent: 100}}, {throttle: {writes_per_minute: 600, burst: 1}}, {cache: {ttl: 1s}}]
+              cold:
+                type: memory
+                layers: [{faults: {fail_every: 7, operations: [put]}}, {metrics: {name: cold}}, retry]
+            layers: [{limit: {max_concurrent: 100}}, {throttle: {writes_per_minute: 6000, burst: 1}}, {cache: {ttl: 1s}}]
             ports: {inputs: [{name: write, type: jetstream, stream: SENSORS, subject: sensors.>}]}
         """
 

@@ -11,7 +11,7 @@ final class StoreProbe: Sendable {
     }
 
     /// An object that nobody stores.
-    private static let key = ObjectKey("nats-storage.readiness-probe")
+    private static let key: ObjectKey = "nats-storage.readiness-probe"
 
     private struct State {
         var outcome: (Outcome, at: ContinuousClock.Instant)?
@@ -85,9 +85,8 @@ final class StoreProbe: Sendable {
     }
 
     private func ask() async -> Outcome {
-        guard let key = Self.key else { return .answers }
         do throws(StorageError) {
-            _ = try await store.info(key)
+            _ = try await store.info(Self.key)
             return .answers
         } catch {
             // What it says of the object does not matter.

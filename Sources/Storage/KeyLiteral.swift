@@ -1,0 +1,10 @@
+extension ObjectKey: ExpressibleByStringLiteral {
+    /// The key that a program spells out: `"reports/may.txt"`.
+    ///
+    /// For keys that are known when the program is written: one that is no key is a mistake there, and ends the program.
+    /// Whatever comes from elsewhere goes through ``init(validating:)-(String)``.
+    public init(stringLiteral text: String) {
+        guard let key = ObjectKey(text) else { preconditionFailure("“\(text)” is not a key") }
+        self = key
+    }
+}

@@ -6,7 +6,7 @@ public import Storage
 import StorageWire
 
 /// One configured component: its ports on NATS, one store behind them.
-public struct StorageInstance: Service {
+public struct StorageInstance: Service, CustomStringConvertible {
     private let configuration: InstanceConfiguration
     private let store: any Store
     private let keepers: [StoreKeeper]
@@ -36,6 +36,9 @@ public struct StorageInstance: Service {
         self.metrics = metrics
         self.onReady = onReady
     }
+
+    /// Its kind and name, and no more: a service group logs it.
+    public var description: String { "StorageInstance(\(configuration.name))" }
 
     /// Serves until graceful shutdown: then takes no more, finishes what is under way, and returns.
     ///
@@ -101,7 +104,8 @@ public struct StorageInstance: Service {
     private func openInputs(_ context: InstanceContext) async throws -> [OpenInput] {
         var inputs: [OpenInput] = []
         for input in configuration.inputs {
-            let pipeline = try Pipeline(context: context, input: input, logger: logger).checked()
+            let counters = InputCounters(input, instance: configuration.name, metrics)
+            let pipeline = try Pipeline(context: context, input: input, counters: counters, logger: logger).checked()
             inputs.append(try await OpenInput(pipeline, connection, queue: configuration.queueGroup))
         }
         return inputs

@@ -6,13 +6,16 @@ import StorageService
 import UnixSignals
 
 /// Reads the configuration again on SIGHUP: all of it is checked, then what can change does; the rest is named.
-struct Reloading: Service {
+struct Reloading: Service, CustomStringConvertible {
     let configuration: Configuration
     let read: (@Sendable () throws -> Configuration)?
     let log: LogControl
     let metrics: OperationsMetrics
     let operations: Operations?
     let monitors: [InstanceMonitor]
+
+    /// What a service group logs: nothing of the configuration, which holds secrets.
+    var description: String { "Reloading" }
 
     func run() async throws {
         let logger = log.logger(.program)

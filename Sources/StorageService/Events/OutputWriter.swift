@@ -15,13 +15,12 @@ final class OutputWriter: Sendable {
     private let output: OutputConfiguration
     private let logger: Logger
     private let queue = NoticeQueue(capacity: capacity, window: window)
-    private let dropped: Counter
+    private let counters: OutputCounters
 
     init(_ output: OutputConfiguration, instance: String, _ logger: Logger, _ metrics: any MetricsFactory) {
         self.output = output
         self.logger = logger
-        dropped = Counter(
-            label: "nats_storage_events_dropped_total", dimensions: [("instance", instance)], factory: metrics)
+        counters = OutputCounters(instance: instance, metrics)
     }
 
     /// Whether events of this type go there; of the `retrieved` ones, whether this one does.
@@ -54,7 +53,8 @@ final class OutputWriter: Sendable {
     /// Never waits.
     func send(_ notice: Notice) {
         guard !queue.append(notice) else { return }
-        drop(notice, StorageError(.unavailable, "too many events wait to be published on “\(output.subject)”"))
+        drop(
+            notice, .backlog, StorageError(.unavailable, "too many events wait to be published on “\(output.subject)”"))
     }
 
     /// What can't be published within `grace` is dropped: whoever waits for that, waits no longer.
@@ -77,7 +77,7 @@ final class OutputWriter: Sendable {
             }
         case .jetStream: await runStream(JetStream(connection))
         }
-        for notice in queue.close() { drop(notice, .cancelled) }
+        for notice in queue.close() { drop(notice, .failed, .cancelled) }
     }
 
     private func runStream(_ stream: JetStream) async {
@@ -106,13 +106,14 @@ final class OutputWriter: Sendable {
         while true {
             do throws(NATSError) {
                 try await attempt(notice)
+                counters.published(notice)
                 notice.receipt?.settle(nil)
                 return
             } catch {
                 let mayComeBack = error.isTransient && error.code != .cancelled
                 guard mayComeBack, !queue.isOverdue, !Task.isCancelled else {
                     let kind: StorageError.Kind = error.isTransient ? .unavailable : .internal
-                    return drop(notice, StorageError(kind, "not published: \(error)", cause: error))
+                    return drop(notice, .failed, StorageError(kind, "not published: \(error)", cause: error))
                 }
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(1))
@@ -134,8 +135,8 @@ final class OutputWriter: Sendable {
             payload: notice.payload(output.format), timeout: Self.ackTimeout)
     }
 
-    private func drop(_ notice: Notice, _ error: StorageError) {
-        dropped.increment()
+    private func drop(_ notice: Notice, _ reason: OutputCounters.Reason, _ error: StorageError) {
+        counters.dropped(reason)
         logger.error("event dropped: \(error)")
         notice.receipt?.settle(error)
     }

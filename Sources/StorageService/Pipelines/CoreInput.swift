@@ -40,11 +40,13 @@ struct CoreInput: Sendable {
         let limit = pipeline.input.maxDeliver ?? Self.usualAttempts
         for attempt in 1... {
             do throws(StorageError) {
-                return try await pipeline.store(pipeline.item(incoming))
+                try await pipeline.store(pipeline.item(incoming))
+                return pipeline.counters.count(.stored)
             } catch {
                 guard pipeline.mayTryAgain(error, attempt: attempt, of: limit), !Pauses.isOver else {
                     return await giveUp(incoming, error)
                 }
+                pipeline.counters.count(.retried)
                 // Cut short by a shutdown: the next attempt is the last then.
                 await Pauses.sleep(pipeline.pause(after: attempt, error))
             }
@@ -52,6 +54,7 @@ struct CoreInput: Sendable {
     }
 
     private func giveUp(_ incoming: Incoming, _ error: StorageError) async {
+        pipeline.counters.count(.terminated)
         pipeline.report(error, incoming)
         do throws(NATSError) {
             try await deadLetters?.publish(incoming, error)

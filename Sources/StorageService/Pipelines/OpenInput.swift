@@ -13,6 +13,7 @@ struct OpenInput: Sendable {
         switch pipeline.input.source {
         case .core(let subject):
             let subscription = try await connection.subscribe(subject, queue: queue, capacity: 8192) { message in
+                pipeline.counters.count(.lost)
                 pipeline.logger.error("a message on “\(message.subject)” is lost: too many wait to be stored")
             }
             self.subscription = subscription

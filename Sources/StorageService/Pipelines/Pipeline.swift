@@ -14,6 +14,7 @@ struct Pipeline: Sendable {
 
     let context: InstanceContext
     let input: InputConfiguration
+    let counters: InputCounters
     let logger: Logger
 
     /// Itself.

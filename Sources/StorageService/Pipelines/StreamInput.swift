@@ -110,7 +110,7 @@ struct StreamInput: Sendable {
     }
 
     private func deal(with delivered: DeliveredMessage) async {
-        if Pauses.isOver { return await tell { () async throws(NATSError) in try await delivered.retry(after: .zero) } }
+        if Pauses.isOver { return await retry(delivered, after: .zero) }
         let incoming = Incoming(delivered, stream: stream)
         var attempt = incoming.deliveries
         // One that was delivered too often already may be what ends the process.
@@ -122,6 +122,7 @@ struct StreamInput: Sendable {
             do throws(StorageError) {
                 try await pipeline.store(pipeline.item(incoming))
                 pauses.succeeded()
+                pipeline.counters.count(.stored)
                 return await tell { () async throws(NATSError) in try await delivered.acknowledge() }
             } catch {
                 guard pipeline.mayTryAgain(error, attempt: attempt, of: pipeline.input.maxDeliver) else {
@@ -130,8 +131,9 @@ struct StreamInput: Sendable {
                 let pause = pipeline.pause(after: attempt, error)
                 if pauses.failed() { pipeline.logger.warning("stream “\(stream)”: \(error); again in \(pause)") }
                 guard pipeline.input.order == .key, !Pauses.isOver else {
-                    return await tell { () async throws(NATSError) in try await delivered.retry(after: pause) }
+                    return await retry(delivered, after: pause)
                 }
+                pipeline.counters.count(.retried)
                 // Those of the same key behind it wait.
                 await Pauses.sleep(pause)
                 attempt += 1
@@ -144,11 +146,16 @@ struct StreamInput: Sendable {
             try await deadLetters?.publish(incoming, error)
         } catch {
             pipeline.logger.warning("stream “\(stream)”: no dead letter yet: \(error)")
-            let pause = pipeline.input.pause(after: incoming.deliveries)
-            return await tell { () async throws(NATSError) in try await delivered.retry(after: pause) }
+            return await retry(delivered, after: pipeline.input.pause(after: incoming.deliveries))
         }
+        pipeline.counters.count(.terminated)
         pipeline.report(error, incoming)
         await tell { () async throws(NATSError) in try await delivered.terminate() }
+    }
+
+    private func retry(_ delivered: DeliveredMessage, after pause: Duration) async {
+        pipeline.counters.count(.retried)
+        await tell { () async throws(NATSError) in try await delivered.retry(after: pause) }
     }
 
     private func tell(_ outcome: () async throws(NATSError) -> Void) async {

@@ -101,7 +101,8 @@ public struct StorageInstance: Service {
     private func openInputs(_ context: InstanceContext) async throws -> [OpenInput] {
         var inputs: [OpenInput] = []
         for input in configuration.inputs {
-            let pipeline = try Pipeline(context: context, input: input, logger: logger).checked()
+            let figures = InputFigures(input, instance: configuration.name, metrics)
+            let pipeline = try Pipeline(context: context, input: input, figures: figures, logger: logger).checked()
             inputs.append(try await OpenInput(pipeline, connection, queue: configuration.queueGroup))
         }
         return inputs

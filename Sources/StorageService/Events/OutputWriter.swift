@@ -15,13 +15,12 @@ final class OutputWriter: Sendable {
     private let output: OutputConfiguration
     private let logger: Logger
     private let queue = NoticeQueue(capacity: capacity, window: window)
-    private let dropped: Counter
+    private let figures: OutputFigures
 
     init(_ output: OutputConfiguration, instance: String, _ logger: Logger, _ metrics: any MetricsFactory) {
         self.output = output
         self.logger = logger
-        dropped = Counter(
-            label: "nats_storage_events_dropped_total", dimensions: [("instance", instance)], factory: metrics)
+        figures = OutputFigures(instance: instance, metrics)
     }
 
     /// Whether events of this type go there; of the `retrieved` ones, whether this one does.
@@ -54,6 +53,7 @@ final class OutputWriter: Sendable {
     /// Never waits.
     func send(_ notice: Notice) {
         guard !queue.append(notice) else { return }
+        figures.crowdedOut.increment()
         drop(notice, StorageError(.unavailable, "too many events wait to be published on “\(output.subject)”"))
     }
 
@@ -77,7 +77,10 @@ final class OutputWriter: Sendable {
             }
         case .jetStream: await runStream(JetStream(connection))
         }
-        for notice in queue.close() { drop(notice, .cancelled) }
+        for notice in queue.close() {
+            figures.failed.increment()
+            drop(notice, .cancelled)
+        }
     }
 
     private func runStream(_ stream: JetStream) async {
@@ -106,12 +109,14 @@ final class OutputWriter: Sendable {
         while true {
             do throws(NATSError) {
                 try await attempt(notice)
+                figures.published(notice)
                 notice.receipt?.settle(nil)
                 return
             } catch {
                 let mayComeBack = error.isTransient && error.code != .cancelled
                 guard mayComeBack, !queue.isOverdue, !Task.isCancelled else {
                     let kind: StorageError.Kind = error.isTransient ? .unavailable : .internal
+                    figures.failed.increment()
                     return drop(notice, StorageError(kind, "not published: \(error)", cause: error))
                 }
                 try? await Task.sleep(for: pause)
@@ -135,7 +140,6 @@ final class OutputWriter: Sendable {
     }
 
     private func drop(_ notice: Notice, _ error: StorageError) {
-        dropped.increment()
         logger.error("event dropped: \(error)")
         notice.receipt?.settle(error)
     }

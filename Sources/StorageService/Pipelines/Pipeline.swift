@@ -14,6 +14,7 @@ struct Pipeline: Sendable {
 
     let context: InstanceContext
     let input: InputConfiguration
+    let figures: InputFigures
     let logger: Logger
 
     /// Itself.
@@ -72,6 +73,7 @@ struct Pipeline: Sendable {
             return context.events.passOn(info, item.incoming.request)
         }
         try await receipt?.value()
+        figures.stored.increment()
     }
 
     /// What is stored, by this or an earlier delivery; nil where something newer, or nothing any more, is to be told of.
@@ -140,6 +142,7 @@ struct Pipeline: Sendable {
 
     /// Tells that a message is given up.
     func report(_ error: StorageError, _ incoming: Incoming) {
+        figures.terminated.increment()
         logger.error(
             "a message on “\(incoming.request.subject)” can't be stored: \(error)",
             metadata: incoming.request.logMetadata)

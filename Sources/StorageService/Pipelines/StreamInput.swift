@@ -130,6 +130,7 @@ struct StreamInput: Sendable {
                 let pause = pipeline.pause(after: attempt, error)
                 if pauses.failed() { pipeline.logger.warning("stream “\(stream)”: \(error); again in \(pause)") }
                 guard pipeline.input.order == .key, !Pauses.isOver else {
+                    pipeline.figures.retried.increment()
                     return await tell { () async throws(NATSError) in try await delivered.retry(after: pause) }
                 }
                 // Those of the same key behind it wait.
@@ -145,6 +146,7 @@ struct StreamInput: Sendable {
         } catch {
             pipeline.logger.warning("stream “\(stream)”: no dead letter yet: \(error)")
             let pause = pipeline.input.pause(after: incoming.deliveries)
+            pipeline.figures.retried.increment()
             return await tell { () async throws(NATSError) in try await delivered.retry(after: pause) }
         }
         pipeline.report(error, incoming)

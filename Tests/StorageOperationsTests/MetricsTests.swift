@@ -42,7 +42,14 @@ import Testing
         try await ask("api", #"{"action":"store","data":{"a":1}}"#)
         try await ask("api", #"{"action":"get","key":"none"}"#)
         try await ask("api", "nonsense")
+        try await client.publish("storage.t.write", payload: Array("12".utf8))
+        let stored = ["instance": "t", "input": "storage.t.write", "result": "stored"]
+        try await eventually("the message is not stored") {
+            try await program.metrics().value("nats_storage_input_messages_total", stored) == 1
+        }
         let text = try await program.metrics()
+        #expect(text.value("nats_storage_events_published_total", ["instance": "t", "type": "stored"]) == 7)
+        #expect(text.value("nats_storage_references_published_total", ["instance": "t"]) == 1)
         func requests(_ port: String, _ operation: String, _ code: String) -> Double? {
             text.value(
                 "nats_storage_requests_total", ["instance": "t", "port": port, "operation": operation, "code": code])

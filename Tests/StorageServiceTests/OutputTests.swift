@@ -136,7 +136,8 @@ import Testing
             _ = try await store.put(ObjectKey(validating: "k/\(number)"), ObjectBody("x"), options: options)
         }
         server.kill()
-        let dropped = try metrics.expectCounter("nats_storage_events_dropped_total", [("instance", "t")])
+        let dropped = try metrics.expectCounter(
+            "nats_storage_events_dropped_total", [("instance", "t"), ("reason", "backlog")])
         while dropped.totalValue < 9000 - 8192 { try await Task.sleep(for: .milliseconds(50)) }
         try await server.start()
         while try await stream.streamInfo("NOTICES").state.messages < 8192 {

@@ -16,6 +16,7 @@ let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-s
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -37,7 +38,7 @@ let package = Package(
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
@@ -48,11 +49,17 @@ let package = Package(
     ],
     targets: [
         .target(name: "Encodings", swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["Encodings", crypto, deque], swiftSettings: strict),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
+        .systemLibrary(name: "CMalloc"),
+        .target(
+            name: "Storage", dependencies: ["Encodings", "COpenSSL", "CMalloc", crypto, deque], swiftSettings: strict),
         .target(name: "CFiles"),
         .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
+        .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(
-            name: "SQLiteStorage", dependencies: ["Storage", "Encodings", grdb, crypto], swiftSettings: strict),
+            name: "SQLiteStorage", dependencies: ["Storage", "Encodings", "CSQLite", grdb, grdbSQLite, crypto],
+            swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
         .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),
@@ -82,7 +89,18 @@ let package = Package(
             name: "StorageSnapshot", dependencies: ["Storage", "StorageWire", "Encodings", deque],
             swiftSettings: strict),
         .target(
-            name: "StorageService", dependencies: ["Storage", "StorageWire", "NATS", logging, lifecycle, deque],
+            name: "StorageService",
+            dependencies: ["Storage", "StorageWire", "NATS", "Encodings", logging, lifecycle, deque, metrics],
+            swiftSettings: strict),
+        .target(name: "PrometheusMetrics", dependencies: [metrics], swiftSettings: strict),
+        .target(
+            name: "StorageOperations",
+            dependencies: [
+                "Storage", "StorageService", "NATS", "PrometheusMetrics", "Encodings", logging, lifecycle, metrics,
+            ],
+            resources: [
+                .embedInCode("Page/index.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
+            ],
             swiftSettings: strict),
         .target(
             name: "StorageClient", dependencies: ["Storage", "StorageWire", "NATS", crypto], swiftSettings: strict),
@@ -90,15 +108,16 @@ let package = Package(
             name: "StorageConfiguration",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage",
-                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", crypto, logging, yams,
+                "GCSStorage", "HTTP", "StorageService", "StorageLayers", "TieredStorage", "StorageOperations",
+                crypto, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage", "StorageConformance", "StorageSnapshot",
-                logging, lifecycle, signals, arguments,
+                "JetStreamStorage", "StorageConformance", "StorageSnapshot", "StorageOperations", "PrometheusMetrics",
+                logging, lifecycle, signals, arguments, metrics,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -131,7 +150,8 @@ let package = Package(
             name: "StorageConfigurationTests",
             dependencies: [
                 "StorageConfiguration", "StorageLayers", "FileStorage", "SQLiteStorage", "S3Storage", "GCSStorage",
-                "HTTP", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS", logging,
+                "HTTP", "StorageOperations", "StorageService", "StorageWire", "JetStreamStorage", "Storage", "NATS",
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -168,15 +188,36 @@ let package = Package(
             dependencies: ["StorageService", "StorageWire", "Storage", "NATS", "TestSupport", logging, lifecycle],
             swiftSettings: strict),
         .testTarget(
+            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "TestSupport", metrics],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageOperationsTests",
+            dependencies: ["StorageOperations", "PrometheusMetrics", "NATS", "TestSupport", "nats-storage", logging],
+            exclude: ["page.py"], swiftSettings: strict),
+        .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "S3StorageTests",
-            dependencies: ["S3Storage", "Storage", "StorageConformance", "HTTP", "TestSupport", logging],
+            dependencies: [
+                "S3Storage", "Storage", "StorageConformance", "HTTP", "Encodings", "TestSupport", logging,
+            ],
             exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "GCSStorageTests",
             dependencies: ["GCSStorage", "Storage", "StorageConformance", "HTTP", "TestSupport"],
             exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage",
+                "TieredStorage", "StorageLayers", "StorageSnapshot", "StorageConformance", "StorageClient",
+                "StorageService", "TestSupport", "nats-storage", crypto, logging, lifecycle,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DeploymentTests",
+            dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
+            exclude: ["checks.py", "dashboard.py"], swiftSettings: strict),
         .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

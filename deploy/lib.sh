@@ -1,7 +1,7 @@
 # Shared by the scripts beside it.
 
 # What the libraries that the package is built on need.
-build_packages=(libnats-dev libcurl4-openssl-dev libsqlite3-dev zlib1g-dev libzstd-dev)
+build_packages=(libnats-dev libcurl4-openssl-dev libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev)
 
 # Installs the Debian packages that are missing.
 ensure_packages() {

@@ -39,7 +39,8 @@ if ! answers; then
     answers || { echo "The NATS server did not start; see $data/server.log" >&2; exit 1; }
 fi
 
-setsid "$program" serve --config config/jetstream.yaml &
+http="${HTTP_LISTEN:-127.0.0.1:8300}"
+setsid "$program" serve --config config/jetstream.yaml --http "$http" &
 component=$!
 cat <<TEXT
 
@@ -51,6 +52,7 @@ The component keeps objects in the bucket OBJECTS. Try, in another terminal:
   nats-storage get hello/readme -o copy.md
   nats-storage watch
 
+A page at http://$http/ shows what it does.
 Ctrl-C stops it.
 TEXT
 wait "$component"

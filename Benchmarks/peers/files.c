@@ -1,5 +1,6 @@
-// The least that the system calls for objects in files cost: a put writes a temporary file, syncs it, renames it and
-// syncs the folder; a get opens, measures, reads and closes. Nothing is hashed, locked or described.
+// The least that the system calls for objects in files cost: a put writes a temporary file, syncs it, renames it into the
+// folder of its key and syncs that; a get opens, measures, reads and closes. A file is as long as the store's: the bytes
+// and their description. Nothing is hashed or locked.
 // usage: files FOLDER put|get SIZE THREADS COUNT
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -11,8 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static int folder, temporary, isPut, size, threads, count;
+enum { description = 122 };
+static int objects, folder, temporary, isPut, size, threads, count;
 static double *latencies;
+static char (*names)[32];
 
 static double now(void) {
     struct timespec time;
@@ -27,22 +30,18 @@ static void check(long result, const char *what) {
 }
 
 static void put(int index, char *bytes) {
-    char name[32], target[32];
-    snprintf(name, sizeof name, "t%d", index);
-    snprintf(target, sizeof target, "%06d", index);
+    const char *name = names[index] + sizeof "key.d";
     int file = openat(temporary, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     check(file, "open");
     check(write(file, bytes, size), "write");
     check(fsync(file), "fsync");
-    check(renameat(temporary, name, folder, target), "rename");
+    check(renameat(temporary, name, folder, name), "rename");
     check(close(file), "close");
     check(fsync(folder), "fsync of the folder");
 }
 
 static void get(int index, char *bytes) {
-    char name[32];
-    snprintf(name, sizeof name, "%06d", index % 1000);
-    int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    int file = openat(objects, names[index % 1000], O_RDONLY | O_CLOEXEC);
     check(file, "open");
     struct stat status;
     check(fstat(file, &status), "stat");
@@ -62,6 +61,15 @@ static void *work(void *first) {
     return NULL;
 }
 
+static int opened(const char *name, const char *parent) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", parent, name);
+    mkdir(path, 0777);
+    int descriptor = open(path, O_RDONLY | O_DIRECTORY);
+    check(descriptor, path);
+    return descriptor;
+}
+
 static int compare(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -70,19 +78,15 @@ static int compare(const void *a, const void *b) {
 int main(int argc, char **argv) {
     if (argc != 6) return 2;
     isPut = strcmp(argv[2], "put") == 0;
-    size = atoi(argv[3]);
+    size = atoi(argv[3]) + description;
     threads = atoi(argv[4]);
     count = atoi(argv[5]);
-    char path[4096];
     mkdir(argv[1], 0777);
-    snprintf(path, sizeof path, "%s/objects", argv[1]);
-    mkdir(path, 0777);
-    folder = open(path, O_RDONLY | O_DIRECTORY);
-    check(folder, path);
-    snprintf(path, sizeof path, "%s/tmp", argv[1]);
-    mkdir(path, 0777);
-    temporary = open(path, O_RDONLY | O_DIRECTORY);
-    check(temporary, path);
+    objects = opened("objects", argv[1]);
+    folder = opened("objects/key.d", argv[1]);
+    temporary = opened("tmp", argv[1]);
+    names = calloc(count < 1000 ? 1000 : count, sizeof *names);
+    for (int index = 0; index < count || index < 1000; index++) snprintf(names[index], sizeof *names, "key.d/%06d", index);
     latencies = calloc(count, sizeof *latencies);
     pthread_t ids[64];
     if (threads < 1 || threads > 64) return 2;

@@ -39,12 +39,12 @@ int main(int argc, char **argv) {
     const char *sql = isPut ? "INSERT OR REPLACE INTO objects VALUES (?, ?)"
         : isList ? "SELECT key FROM objects WHERE key > ? ORDER BY key LIMIT ?" : "SELECT bytes FROM objects WHERE key = ?";
     check(sqlite3_prepare_v2(database, sql, -1, &statement, NULL), SQLITE_OK);
-    char *bytes = calloc(1, size), key[32];
+    char *bytes = calloc(1, size), key[32], (*keys)[32] = calloc(count + 1000, sizeof *keys);
+    for (int index = 0; index < count + 1000; index++) snprintf(keys[index], sizeof *keys, "key/%06d", index);
     double *latencies = calloc(count, sizeof *latencies), start = now();
     for (int index = 0; index < count; index++) {
         double begun = now();
-        int length = snprintf(key, sizeof key, isList ? "key/" : "key/%06d", isPut ? index : index % 1000);
-        sqlite3_bind_blob(statement, 1, key, length, SQLITE_STATIC);
+        sqlite3_bind_blob(statement, 1, keys[isPut ? index : index % 1000], isList ? 4 : 10, SQLITE_STATIC);
         if (isPut) sqlite3_bind_blob(statement, 2, bytes, size, SQLITE_STATIC);
         if (isList) sqlite3_bind_int(statement, 2, size);
         if (isPut) check(sqlite3_step(statement), SQLITE_DONE);

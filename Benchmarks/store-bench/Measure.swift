@@ -2,6 +2,14 @@
 func measure(
     count: Int, inFlight: Int, _ work: @escaping @Sendable (Int) async throws -> Void
 ) async throws {
+    try await measure(count: count, inFlight: inFlight, preparing: { $0 }, work)
+}
+
+/// The same with what `prepare` makes for each time, which takes no time of it.
+func measure<Prepared>(
+    count: Int, inFlight: Int, preparing prepare: @escaping @Sendable (Int) throws -> Prepared,
+    _ work: @escaping @Sendable (Prepared) async throws -> Void
+) async throws {
     let start = ContinuousClock.now
     let before = Usage.now
     let latencies = try await withThrowingTaskGroup(of: [Double].self) { group in
@@ -9,8 +17,9 @@ func measure(
             group.addTask {
                 var latencies: [Double] = []
                 for index in stride(from: worker, to: count, by: inFlight) {
+                    let prepared = try prepare(index)
                     let start = ContinuousClock.now
-                    try await work(index)
+                    try await work(prepared)
                     latencies.append((ContinuousClock.now - start) / .microseconds(1))
                 }
                 return latencies

@@ -10,6 +10,12 @@ struct StoreBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store-bench", subcommands: [Work.self, LayerBench.self, TieredBench.self, LocalBench.self],
         defaultSubcommand: Work.self)
+
+    static func main() async {
+        // As the component does.
+        ProcessMemory.keepFreed()
+        await main(nil)
+    }
 }
 
 /// One kind of work on a store, timed; prints one line of JSON as the peers do.
@@ -17,7 +23,9 @@ struct Work: AsyncParsableCommand {
     @Argument(help: "The server: nats://… or, for S3, http://…") var url: String
     @Argument(help: "The bucket.") var bucket: String
     @Argument(
-        help: "seed, fill, put, get, read (not verified), list, echo or remote-get; S3: seed, put, get or stream.")
+        help: """
+            seed, fill, put, get, read (not verified), list, echo, remote-get or remote-put; S3: seed, put, get or stream.
+            """)
     var kind: String
     @Argument(help: "The size of each object.") var size: Int
     @Argument(help: "How many operations at once.") var inFlight: Int
@@ -76,6 +84,10 @@ struct Work: AsyncParsableCommand {
         if kind == "remote-get" {
             let store = RemoteStore(control)
             return { index in try await Self.get(store, index % 1000, size, GetOptions()) }
+        }
+        if kind == "remote-put" {
+            let (store, payload) = (RemoteStore(control), [UInt8](repeating: 7, count: size))
+            return { try await store.put(Self.key("remote", $0), ObjectBody(payload)) }
         }
         let bulk = try await NATSConnection.connect(options)
         var configuration = BucketConfiguration(name: bucket)

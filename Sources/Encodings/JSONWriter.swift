@@ -25,6 +25,13 @@ package struct JSONWriter {
         end(UInt8(ascii: "]"))
     }
 
+    /// Writes an array as a field's value, each element an ``object(_:_:)`` without a name.
+    package mutating func array(_ name: String, _ elements: (inout JSONWriter) -> Void) {
+        begin(name, UInt8(ascii: "["))
+        elements(&self)
+        end(UInt8(ascii: "]"))
+    }
+
     package mutating func field(_ name: String, _ value: String) {
         self.name(name)
         quote(value)

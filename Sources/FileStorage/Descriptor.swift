@@ -4,7 +4,7 @@ import Glibc
 import Storage
 import Synchronization
 
-/// An open file or folder. Its calls may block: on I/O threads only, but for those whose names end in `Cached`.
+/// An open file or folder. Its calls may block: on I/O threads only, but for ``withCachedFile(_:_:)``.
 final class Descriptor: Sendable {
     /// Closing the last descriptor of a deleted file frees it, which takes time: never on the thread that lets go.
     private static let closing = DispatchQueue(label: "nats-storage.files.closing")
@@ -50,12 +50,6 @@ final class Descriptor: Sendable {
         }
     }
 
-    /// Opens `path` for reading only if that can't block; nil otherwise, and where it fails.
-    func openCached(_ path: String) -> Descriptor? {
-        let number = cfiles_open_cached(self.number, path)
-        return number >= 0 ? Descriptor(number) : nil
-    }
-
     /// Opens a folder, made where it is missing; whether it was.
     func folder(_ name: String) throws(StorageError) -> (folder: Descriptor, isNew: Bool) {
         if let folder = try openIfPresent(name, O_RDONLY | O_DIRECTORY) { return (folder, false) }
@@ -99,12 +93,22 @@ final class Descriptor: Sendable {
         return bytes
     }
 
-    /// The first `count` bytes if they lie in the page cache, so that it can't block; nil otherwise.
-    func readCached(_ count: Int) -> [UInt8]? {
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            filled = max(0, cfiles_read_cached(number, buffer.baseAddress, count, 0))
-        }
-        return bytes.count == count ? bytes : nil
+    /// What ``withCachedFile(_:_:)`` found without ever blocking.
+    enum Cached<Value> {
+        case file(Value)
+        case absent
+        /// Only a call that may block can tell.
+        case unknown
+    }
+
+    /// Lends the bytes of a file beneath this folder, if they are few and lie in the kernel's cache.
+    func withCachedFile<Value>(
+        _ path: String, _ body: (UnsafeRawBufferPointer) -> Value
+    ) -> Cached<Value> {
+        var bytes: UnsafeRawPointer?
+        let count = cfiles_read_cached_file(number, path, &bytes)
+        if count < 0 { return errno == ENOENT ? .absent : .unknown }
+        return .file(body(UnsafeRawBufferPointer(start: bytes, count: count)))
     }
 
     /// Appends the first `count` bytes of another file, in the kernel where that is possible.

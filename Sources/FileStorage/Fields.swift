@@ -21,24 +21,23 @@ struct FieldWriter {
     }
 }
 
-/// Reads them back; nil where the bytes end early or are no text.
+/// Reads them back where they lie, so that it must not outlive the bytes; nil where those end early or are no text.
 struct FieldReader {
-    private var rest: ArraySlice<UInt8>
+    private let bytes: UnsafeRawBufferPointer
+    private var place = 0
 
-    init(_ bytes: ArraySlice<UInt8>) {
-        rest = bytes
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
     }
 
     mutating func integer<Value: FixedWidthInteger>(_: Value.Type) -> Value? {
-        raw(MemoryLayout<Value>.size).map { bytes in
-            bytes.reversed().reduce(0) { $0 << 8 | Value(truncatingIfNeeded: $1) }
-        }
+        raw(MemoryLayout<Value>.size).map { Value(littleEndian: $0.loadUnaligned(as: Value.self)) }
     }
 
-    mutating func raw(_ count: Int) -> ArraySlice<UInt8>? {
-        guard rest.count >= count else { return nil }
-        defer { rest = rest.dropFirst(count) }
-        return rest.prefix(count)
+    mutating func raw(_ count: Int) -> UnsafeRawBufferPointer? {
+        guard count >= 0, bytes.count - place >= count else { return nil }
+        defer { place += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[place..<place + count])
     }
 
     mutating func text() -> String? { optionalText()?.value }
@@ -51,9 +50,16 @@ struct FieldReader {
     }
 }
 
-extension [UInt8] {
-    /// FNV-1a of 64 bits: against damage, not against intent.
+extension UnsafeRawBufferPointer {
+    /// Against damage, not against intent: as FNV-1a mixes, but eight bytes at a time.
     var checksum: UInt64 {
-        reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        var sum: UInt64 = 0xCBF2_9CE4_8422_2325 ^ UInt64(count)
+        var place = 0
+        while count - place >= 8 {
+            sum = (sum ^ UInt64(littleEndian: loadUnaligned(fromByteOffset: place, as: UInt64.self))) &* 0x100_0000_01B3
+            sum ^= sum >> 32
+            place += 8
+        }
+        return self[place...].reduce(sum) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 }

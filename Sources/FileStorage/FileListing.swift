@@ -7,7 +7,10 @@ import Storage
 /// Of each folder only so many names are kept in memory as the page may need. On an I/O thread.
 struct FileListing {
     enum Wanted {
-        case live, expired
+        /// What a caller lists.
+        case live
+        /// Whatever has an expiry, past or to come.
+        case expiring
     }
 
     private let query: ListQuery
@@ -31,7 +34,7 @@ struct FileListing {
         self.root = root
         self.now = now
         self.wanted = wanted
-        readsInfos = wanted == .expired || query.details || root.mayExpire()
+        readsInfos = wanted == .expiring || query.details || root.mayExpire()
         let literal = query.pattern?.literalPrefix ?? ""
         prefix = Array((literal.utf8.count > query.prefix.utf8.count ? literal : query.prefix).utf8)
         lowerBound = Array(query.lowerBound.utf8)
@@ -109,7 +112,7 @@ struct FileListing {
         }
         stored?.file.close()
         guard let info = stored?.info else { return nil }
-        return info.isExpired(at: now) == (wanted == .expired) ? info : nil
+        return wanted == .expiring ? info.expires.map { _ in info } : info.isExpired(at: now) ? nil : info
     }
 }
 

@@ -11,18 +11,26 @@ extension FileStore {
         do throws(StorageError) {
             try root.checkOpen()
             try options.validate()
-            if let bytes = body.bytesAtHand, bytes.count <= Self.chunk {
-                let upload = Upload(key: key, options: options, root: root, threads: threads, bytes: bytes)
-                return try await commit(upload) { () throws(StorageError) in
-                    let digest = Digest(of: bytes)
-                    try body.check(digest, options.expectedDigest)
-                    return (bytes.count, digest)
-                }
-            }
-            return try await put(body, Upload(key: key, options: options, root: root, threads: threads))
+            let stored = try await store(key, body, options)
+            expiries.learn(stored)
+            return stored
         } catch {
             throw error.during(.put, key: key)
         }
+    }
+
+    private func store(
+        _ key: ObjectKey, _ body: ObjectBody, _ options: PutOptions
+    ) async throws(StorageError) -> ObjectInfo {
+        if let bytes = body.bytesAtHand, bytes.count <= Self.chunk {
+            let upload = Upload(key: key, options: options, root: root, threads: threads, bytes: bytes)
+            return try await commit(upload) { () throws(StorageError) in
+                let digest = Digest(of: bytes)
+                try body.check(digest, options.expectedDigest)
+                return (bytes.count, digest)
+            }
+        }
+        return try await put(body, Upload(key: key, options: options, root: root, threads: threads))
     }
 
     private func put(_ body: ObjectBody, _ upload: Upload) async throws(StorageError) -> ObjectInfo {

@@ -6,7 +6,7 @@ public import Storage
 /// Each object is one file: its bytes, then its metadata. A put writes a temporary file, syncs it, renames it into
 /// place and syncs the folder; so readers, and whoever comes after a crash, find the old object or the new one, whole.
 /// Writers of one key exclude each other by a lock that ends with its holder, in this process or another, so that
-/// compare-and-swap and create-only hold among all of them. Names of files are the keys' own, see ``NameEncoding``.
+/// compare-and-swap and create-only hold among all of them. Names of files are the keys' own, see `NameEncoding`.
 ///
 /// No call blocks one of Swift's threads: what is in the kernel's cache is read in place by calls that can't block, all
 /// else happens on a few threads of the store's own.
@@ -15,14 +15,15 @@ public import Storage
 /// like are `unavailable`; a failing or damaged disk is `internal`. A change that was made but may not survive a power
 /// failure, because syncing its folder failed, is `unavailable` too.
 public final class FileStore: Store {
-    /// Objects up to this size are read in one go.
-    private static let readAtOnce = 256 << 10
+    /// Objects up to this size are read in one go, larger ones in such parts.
+    private static let readAtOnce = 512 << 10
 
     let root: Root
     let threads: IOThreads
     let configuration: FileStoreConfiguration
     let writes: FileWrites
     let groupCommit: GroupCommit
+    let expiries = Expiries()
     let now: @Sendable () -> Date
 
     /// Opens the folder, made where it is missing, and removes temporary files that were left behind in it.
@@ -60,17 +61,26 @@ public final class FileStore: Store {
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
-            let stored = try await find(key) { file in file.bytes != nil }
-                .live(key, ifMatch: options.ifMatch, now: now())
-            let size = stored.info.size
-            let range = try options.range?.resolve(size: size) ?? 0..<size
-            guard let bytes = stored.bytes else {
-                let body = FileBody(stored, range, verify: configuration.verify && options.verify, threads).body
-                return StoredObject(info: stored.info, range: range, body: body)
+            guard let found = try await find(key, wantsBytes: true) else { throw StorageError.notFound(key) }
+            let info = try found.info.live(key, ifMatch: options.ifMatch, now: now)
+            let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
+            let verify = configuration.verify && options.verify
+            switch found.content {
+            case .bytes(let bytes):
+                if verify { try info.check(Digest(of: bytes)) }
+                let part = range.count == info.size ? bytes : Array(bytes[range])
+                return StoredObject(info: info, range: range, body: ObjectBody(part))
+            case .file(let file):
+                let body = ReadBody.body(info, range, verify: verify) { [threads] (rest) async throws(StorageError) in
+                    let count = min(rest.count, Self.readAtOnce)
+                    let bytes = try await threads.run { () throws(StorageError) in
+                        try file.read(count, at: rest.lowerBound)
+                    }
+                    guard bytes.count == count else { throw StoredFile.damaged(key) }
+                    return bytes
+                }
+                return StoredObject(info: info, range: range, body: body)
             }
-            if configuration.verify && options.verify { try FileBody.check(Digest(of: bytes), stored.info) }
-            let part = range.count == size ? bytes : Array(bytes[range])
-            return StoredObject(info: stored.info, range: range, body: ObjectBody(part))
         } catch {
             throw error.during(.get, key: key)
         }
@@ -78,24 +88,27 @@ public final class FileStore: Store {
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            return try await find(key) { _ in true }.live(key, ifMatch: options.ifMatch, now: now()).info
+            guard let found = try await find(key, wantsBytes: false) else { throw StorageError.notFound(key) }
+            return try found.info.live(key, ifMatch: options.ifMatch, now: now)
         } catch {
             throw error.during(.info, key: key)
         }
     }
 
-    /// Opens the object's file; closed again where `isDone` says that all that is wanted was read.
-    private func find(
-        _ key: ObjectKey, isDone: @escaping @Sendable (StoredFile) -> Bool
-    ) async throws(StorageError) -> StoredFile? {
+    /// What the object's file holds: at once where that lies in the kernel's cache, from an I/O thread otherwise.
+    private func find(_ key: ObjectKey, wantsBytes: Bool) async throws(StorageError) -> FoundObject? {
         try root.checkOpen()
         if Task.isCancelled { throw StorageError.cancelled }
-        let (root, path) = (root, root.names.path(of: key.rawValue))
-        if let stored = try StoredFile.cached(path, key, in: root.objects) { return stored }
+        let (objects, path) = (root.objects, root.names.path(of: key.rawValue))
+        switch objects.withCachedFile(path, { FoundObject($0, of: key) }) {
+        case .file(let found?): return found
+        case .absent: return nil
+        // What seems damaged deserves a whole look.
+        case .file(nil), .unknown: break
+        }
         return try await threads.run { () throws(StorageError) in
-            let stored = try StoredFile.open(path, key, in: root.objects, bytesUpTo: Self.readAtOnce)
-            if let stored, isDone(stored) { stored.file.close() }
-            return stored
+            let stored = try StoredFile.open(path, key, in: objects, bytesUpTo: wantsBytes ? Self.readAtOnce : 0)
+            return stored.map { FoundObject($0, wantsBytes: wantsBytes) }
         }
     }
 
@@ -155,8 +168,8 @@ public final class FileStore: Store {
         root.close()
     }
 
-    /// Removes temporary files that were left behind, expired objects and forgotten message ids: what also happens at
-    /// the start and on a schedule.
+    /// Removes temporary files that were left behind, expired objects and forgotten message ids: what also happens on a
+    /// schedule, but for objects that expired where somebody calls ``maintain()``, to be told of them.
     @discardableResult
     public func sweep() async throws(StorageError) -> SweepResult {
         try root.checkOpen()
@@ -169,5 +182,7 @@ public final class FileStore: Store {
         _ = try await threads.run { () throws(StorageError) in try sweeper.removeTemporaries() }
     }
 
-    var sweeper: Sweeper { Sweeper(writes: writes, grace: configuration.temporaryGrace, now: now) }
+    var sweeper: Sweeper {
+        Sweeper(writes: writes, expiries: expiries, grace: configuration.temporaryGrace, now: now)
+    }
 }

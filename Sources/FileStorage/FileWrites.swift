@@ -85,18 +85,18 @@ struct FileWrites: Sendable {
         return existed
     }
 
-    /// Removes an object that has expired; false where it has not, or not any more.
-    func deleteExpired(_ key: ObjectKey, now: Date) throws(StorageError) -> Bool {
+    /// Removes an object that has expired; nil where it has not, or not any more, or somebody else was first.
+    func deleteExpired(_ key: ObjectKey, now: Date) throws(StorageError) -> ObjectInfo? {
         let path = root.names.path(of: key.rawValue)
         let (folderPath, name) = path.folderAndName
-        let isGone = try root.locks.exclusively(.key, key.rawValue) { () throws(StorageError) in
+        let removed = try root.locks.exclusively(.key, key.rawValue) { () throws(StorageError) in
             guard let current = try StoredFile.open(path, key, in: root.objects), current.info.isExpired(at: now),
                 let folder = try root.objects.openIfPresent(folderPath, O_RDONLY | O_DIRECTORY)
-            else { return false }
-            return try folder.unlink(name)
+            else { return ObjectInfo?.none }
+            return try folder.unlink(name) ? current.info : nil
         }
-        if isGone { folders.prune(folderPath) }
-        return isGone
+        if removed != nil { folders.prune(folderPath) }
+        return removed
     }
 
     /// Whether there is an object, after checking the precondition. One that is damaged counts, so that it can go.
@@ -118,7 +118,9 @@ struct FileWrites: Sendable {
     ) throws(StorageError) -> ObjectInfo {
         let path = root.names.path(of: key.rawValue)
         while true {
-            let before = try StoredFile.open(path, key, in: root.objects).live(key, ifMatch: nil, now: now)
+            guard let before = try StoredFile.open(path, key, in: root.objects), !before.info.isExpired(at: now) else {
+                throw StorageError.notFound(key)
+            }
             try check(precondition, before, key, now)
             var info = before.info
             info.attributes = attributes

@@ -33,7 +33,7 @@ struct MessageRecord {
         guard let file = try root.ids.openIfPresent(name) else { return nil }
         let bytes = try file.read(Int(try file.status().st_size), at: 0)
         // One cut short by a crash says nothing.
-        return Trailer(bytes[...])?.info
+        return bytes.withUnsafeBytes { Trailer($0) }?.info
     }
 
     func announce(_ info: ObjectInfo) throws(StorageError) {

@@ -1,3 +1,5 @@
+import Storage
+
 /// How keys are written as paths: the same in every process, reversible, and never more than 255 bytes a name.
 ///
 /// The last segment of a key is a file, the others are folders named `<segment>.d`, so that `a` and `a/b` may both be
@@ -22,12 +24,39 @@ enum NameEncoding: String, Sendable, CaseIterable {
 
     /// The path of a key's file.
     func path(of key: String) -> String {
+        if self == .exact, let path = key.withBytes(Self.plainPath) { return path }
         var path: [UInt8] = []
         path.reserveCapacity(key.utf8.count + 16)
         let segments = key.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         for segment in segments.dropLast() { appendFolder(segment, to: &path) }
         if let last = segments.last { appendFile(last, to: &path) }
         return String(decoding: path, as: UTF8.self)
+    }
+
+    /// The path where nothing has to be escaped or cut, as with most keys; nil for others.
+    private static func plainPath(_ key: UnsafeBufferPointer<UInt8>) -> String? {
+        var (folders, start) = (0, 0)
+        for (place, byte) in key.enumerated() {
+            if byte == UInt8(ascii: "%") { return nil }
+            guard byte == UInt8(ascii: "/") else { continue }
+            if place - start > longestPiece { return nil }
+            (folders, start) = (folders + 1, place + 1)
+        }
+        let name = key[start...]
+        if name.count > longestPiece || name.first == UInt8(ascii: ".") { return nil }
+        if hasSuffix(name, ".d") || hasSuffix(name, ".~") { return nil }
+        return String(unsafeUninitializedCapacity: key.count + 2 * folders) { path in
+            var end = 0
+            for byte in key {
+                if byte == UInt8(ascii: "/") {
+                    (path[end], path[end + 1]) = (UInt8(ascii: "."), UInt8(ascii: "d"))
+                    end += 2
+                }
+                path[end] = byte
+                end += 1
+            }
+            return end
+        }
     }
 
     /// The path of the folder for the keys that begin with these segments and a `/`; `.` for none.

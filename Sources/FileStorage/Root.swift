@@ -13,8 +13,8 @@ final class Root: Sendable {
     let ids: Descriptor
     let locks: FileLocks
     let names: NameEncoding
-    private let knowsExpiring = Mutex(false)
-    private let isOpen = Mutex(true)
+    private let knowsExpiring = Atomic(false)
+    private let isOpen = Atomic(true)
 
     /// Opens the folder, made where it is missing. On an I/O thread.
     init(_ path: String) throws(StorageError) {
@@ -41,19 +41,19 @@ final class Root: Sendable {
 
     /// Throws `unavailable` after ``close()``.
     func checkOpen() throws(StorageError) {
-        guard isOpen.withLock({ $0 }) else { throw StorageError(.unavailable, "the file store is shut down") }
+        guard isOpen.load(ordering: .relaxed) else { throw StorageError(.unavailable, "the file store is shut down") }
     }
 
     /// Later operations are refused; descriptors close with the last operation under way.
     func close() {
-        isOpen.withLock { $0 = false }
+        isOpen.store(false, ordering: .relaxed)
     }
 
     /// Whether any object may expire.
     func mayExpire() -> Bool {
-        if knowsExpiring.withLock({ $0 }) { return true }
+        if knowsExpiring.load(ordering: .relaxed) { return true }
         guard faccessat(folder.number, "expiring", F_OK, 0) == 0 else { return false }
-        knowsExpiring.withLock { $0 = true }
+        knowsExpiring.store(true, ordering: .relaxed)
         return true
     }
 
@@ -121,10 +121,15 @@ private struct Format {
     }
 }
 
-/// 128 random bits as 32 hexadecimal digits: a version, or a name that nobody else has.
+/// 75 random bits as 15 letters and digits: a version, or a name that nobody else has. A string as short takes no memory
+/// of its own.
 func uniqueToken() -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    let random: [UInt64] = [.random(in: 0 ... .max), .random(in: 0 ... .max)]
-    let nibbles = random.flatMap { word in (0..<16).map { digits[Int(word >> (4 * $0) & 15)] } }
-    return String(decoding: nibbles, as: UTF8.self)
+    let random = (UInt64.random(in: 0 ... .max), UInt64.random(in: 0 ... .max))
+    return String(unsafeUninitializedCapacity: 15) { buffer in
+        for place in 0..<15 {
+            let bits = UInt8(truncatingIfNeeded: (place < 12 ? random.0 : random.1) >> UInt64(5 * (place % 12)) & 31)
+            buffer[place] = bits < 26 ? UInt8(ascii: "a") + bits : UInt8(ascii: "2") + bits - 26
+        }
+        return 15
+    }
 }

@@ -2,13 +2,10 @@ import FoundationEssentials
 import Glibc
 import Storage
 
-/// An object's file, opened: it stays whole, whatever takes its place. On I/O threads only, but for ``cached``, which
-/// closes it too.
+/// An object's file, opened: it stays whole, whatever takes its place. On I/O threads only.
 struct StoredFile: Sendable {
     /// Where a trailer is expected to fit; a longer one takes a second read.
     private static let usualTrailer = 4096
-    /// What a get may read without waiting for a thread.
-    private static let longestCached = 64 << 10
 
     let file: Descriptor
     let info: ObjectInfo
@@ -20,27 +17,19 @@ struct StoredFile: Sendable {
     ///
     /// - Throws: `internal` where it is damaged.
     static func open(_ path: String, _ key: ObjectKey, in folder: Descriptor, bytesUpTo limit: Int = 0)
-        throws(StorageError)
-        -> StoredFile?
+        throws(StorageError) -> StoredFile?
     {
         guard let file = try folder.openIfPresent(path, O_RDONLY | O_NONBLOCK) else { return nil }
         let size = try fileSize(file, key)
         let start = size <= limit ? 0 : max(0, size - usualTrailer)
-        var tail = try file.read(size - start, at: start)
-        guard let length = Trailer.length(footer: tail[...], fileSize: size) else { throw damaged(key) }
-        if length > tail.count { tail = try file.read(length, at: size - length) }
-        return try parse(file, key, tail, length, hasBytes: start == 0 && tail.count == size)
-    }
-
-    /// The same without ever blocking; nil where that is not possible, or there is none, or it is too long.
-    static func cached(_ path: String, _ key: ObjectKey, in folder: Descriptor) throws(StorageError) -> StoredFile? {
-        guard let file = folder.openCached(path) else { return nil }
-        let size = try fileSize(file, key)
-        guard size <= longestCached, let content = file.readCached(size) else { return nil }
-        // Its file was in place a moment ago: in the worst case this frees one small file.
-        file.close()
-        guard let length = Trailer.length(footer: content[...], fileSize: size) else { throw damaged(key) }
-        return try parse(file, key, content, length, hasBytes: true)
+        let tail = try file.read(size - start, at: start)
+        let found = tail.withUnsafeBytes { Trailer.length(endOf: $0, fileSize: size) }
+        guard let length = found else { throw damaged(key) }
+        let end = length > tail.count ? try file.read(length, at: size - length) : tail
+        let trailer = end.withUnsafeBytes { Trailer(UnsafeRawBufferPointer(rebasing: $0.suffix(length)), of: key) }
+        guard let trailer else { throw damaged(key) }
+        let isWhole = size <= limit && tail.count == size
+        return StoredFile(file: file, info: trailer.info, bytes: isWhole ? Array(tail.dropLast(length)) : nil)
     }
 
     private static func fileSize(_ file: Descriptor, _ key: ObjectKey) throws(StorageError) -> Int {
@@ -49,30 +38,51 @@ struct StoredFile: Sendable {
         return Int(status.st_size)
     }
 
-    private static func parse(
-        _ file: Descriptor, _ key: ObjectKey, _ tail: [UInt8], _ length: Int, hasBytes: Bool
-    ) throws(StorageError) -> StoredFile {
-        guard let trailer = Trailer(tail.suffix(length)), trailer.info.key == key else { throw damaged(key) }
-        var bytes: [UInt8]?
-        if hasBytes {
-            bytes = tail
-            bytes?.removeLast(length)
-        }
-        return StoredFile(file: file, info: trailer.info, bytes: bytes)
-    }
-
     static func damaged(_ key: ObjectKey) -> StorageError {
         StorageError(.internal, "the file of “\(key)” is damaged, or not this store's", key: key.rawValue)
     }
 }
 
-extension StoredFile? {
-    /// The object of a key as it is at `now`.
+/// An object as a get finds it.
+struct FoundObject: Sendable {
+    /// Where its bytes are.
+    enum Content: Sendable {
+        case bytes([UInt8])
+        case file(Descriptor)
+    }
+
+    let info: ObjectInfo
+    let content: Content
+
+    /// The object of a file, which closes where nothing more has to be read; on an I/O thread.
+    init(_ stored: StoredFile, wantsBytes: Bool) {
+        info = stored.info
+        if wantsBytes && stored.bytes == nil {
+            content = .file(stored.file)
+        } else {
+            stored.file.close()
+            content = .bytes(stored.bytes ?? [])
+        }
+    }
+
+    /// Parses a whole file; nil where it is damaged, or is not all there.
+    init?(_ file: UnsafeRawBufferPointer, of key: ObjectKey) {
+        guard let length = Trailer.length(endOf: file, fileSize: file.count),
+            let trailer = Trailer(UnsafeRawBufferPointer(rebasing: file.suffix(length)), of: key)
+        else { return nil }
+        info = trailer.info
+        content = .bytes(Array(UnsafeRawBufferPointer(rebasing: file.dropLast(length))))
+    }
+}
+
+extension ObjectInfo {
+    /// The same where it is found now.
     ///
     /// - Throws: `notFound`, `preconditionFailed`.
-    func live(_ key: ObjectKey, ifMatch: Version?, now: Date) throws(StorageError) -> StoredFile {
-        guard let self, !self.info.isExpired(at: now) else { throw .notFound(key) }
-        try Precondition(ifMatch: ifMatch).check(self.info.version, of: key)
+    func live(_ key: ObjectKey, ifMatch: Version?, now: () -> Date) throws(StorageError) -> ObjectInfo {
+        // Most objects never expire: no need to ask for the time.
+        guard expires == nil || !isExpired(at: now()) else { throw .notFound(key) }
+        try Precondition(ifMatch: ifMatch).check(version, of: key)
         return self
     }
 }

@@ -15,7 +15,11 @@ public struct SweepResult: Sendable, Hashable {
 
 /// Removes what nobody needs any more.
 struct Sweeper: Sendable {
+    /// How many objects one step looks at.
+    static let pageSize = 1000
+
     let writes: FileWrites
+    let expiries: Expiries
     let grace: Duration
     let now: @Sendable () -> Date
 
@@ -26,18 +30,24 @@ struct Sweeper: Sendable {
             queue.asyncAfter(deadline: .now() + max(1, interval.seconds)) { [weak store] in
                 guard let store, (try? store.root.checkOpen()) != nil else { return }
                 // What fails now is tried again the next time.
-                _ = try? store.sweeper.sweep()
+                _ = try? store.sweeper.sweep(removesExpired: !store.expiries.areTold)
                 next(store)
             }
         }
         next(store)
     }
 
-    func sweep() throws(StorageError) -> SweepResult {
+    func sweep(removesExpired: Bool = true) throws(StorageError) -> SweepResult {
         var result = SweepResult()
         result.temporaryFiles = try removeTemporaries()
         result.messageIDs = try removeMessageIDs()
-        if writes.root.mayExpire() { result.expiredObjects = try removeExpired() }
+        guard removesExpired else { return result }
+        var place: String? = ""
+        while let start = place {
+            let (removed, next) = try removeExpired(from: start)
+            result.expiredObjects += removed.count
+            place = next
+        }
         return result
     }
 
@@ -86,16 +96,32 @@ struct Sweeper: Sendable {
         return Date.now.timeIntervalSince1970 - modified
     }
 
-    /// Walks all objects, a page at a time, and deletes those that have expired.
-    private func removeExpired() throws(StorageError) -> Int {
-        var count = 0
-        var query = ListQuery(limit: ListQuery.maximumLimit)
-        repeat {
-            var listing = FileListing(query, writes.root, now: now(), wants: .expired)
-            let page = try listing.page()
-            for key in page.keys where try writes.deleteExpired(key, now: now()) { count += 1 }
-            query.startAfter = page.next
-        } while query.startAfter != nil
-        return count
+    /// Looks at a page of the objects that have an expiry: removes those that have expired and remembers the others; what
+    /// was removed, and where to go on.
+    func removeExpired(from start: String) throws(StorageError) -> (removed: [ObjectInfo], next: String?) {
+        guard writes.root.mayExpire() else { return ([], nil) }
+        let now = now()
+        let query = ListQuery(startAfter: start, limit: Self.pageSize, details: true)
+        var listing = FileListing(query, writes.root, now: now, wants: .expiring)
+        let page = try listing.page()
+        var removed: [ObjectInfo] = []
+        for info in page.objects ?? [] {
+            if !info.isExpired(at: now) {
+                expiries.learn(info)
+            } else if let info = try writes.deleteExpired(info.key, now: now) {
+                removed.append(info)
+            }
+        }
+        return (removed, page.next)
+    }
+
+    /// Removes what is known to have expired, up to a number; what it was.
+    func removeDue() throws(StorageError) -> [ObjectInfo] {
+        let now = now()
+        var removed: [ObjectInfo] = []
+        for key in expiries.takeDue(at: now, atMost: Self.pageSize) {
+            if let info = try writes.deleteExpired(key, now: now) { removed.append(info) }
+        }
+        return removed
     }
 }

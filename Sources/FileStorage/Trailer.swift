@@ -5,11 +5,12 @@ import Storage
 ///
 /// Not in extended attributes, which are too small on some file systems and lost by most copies; not in a file
 /// beside it, which no system call replaces together with the object; not before the bytes, whose digest and number
-/// are known only at their end. Little-endian; in this order: variable fields, then 112 bytes of
+/// are known only at their end. Little-endian; in this order: variable fields, then 96 bytes of
 /// size, length of the variable fields, modified, expires (0: never), version, digest, checksum, magic.
 struct Trailer: Sendable {
-    static let footerSize = 112
-    private static let magic: UInt64 = 0x0A31_4A42_4F53_4E89
+    static let footerSize = 96
+    private static let versionSize = 16
+    private static let magic: UInt64 = 0x0A32_4A42_4F53_4E89
     /// More than any metadata that a store is given, little enough to read into memory.
     private static let longest = 64 << 20
 
@@ -44,9 +45,9 @@ struct Trailer: Sendable {
         writer.append(UInt64(length))
         writer.append(UInt64(bitPattern: Self.microseconds(info.modified)))
         writer.append(UInt64(bitPattern: info.expires.map(Self.microseconds) ?? 0))
-        writer.append(raw: Self.fixed(info.version.description.utf8, 32))
+        writer.append(raw: Self.fixed(info.version.description.utf8, Self.versionSize))
         writer.append(raw: Self.fixed(info.digest?.bytes ?? [], 32))
-        writer.append(writer.bytes.checksum)
+        writer.append(writer.bytes.withUnsafeBytes { $0.checksum })
         writer.append(Self.magic)
         return writer.bytes
     }
@@ -56,9 +57,10 @@ struct Trailer: Sendable {
         return bytes + [UInt8](repeating: 0, count: count - bytes.count)
     }
 
-    /// How long the whole trailer is that ends with `footer`; nil where it is none.
-    static func length(footer: ArraySlice<UInt8>, fileSize: Int) -> Int? {
-        var reader = FieldReader(footer.suffix(footerSize))
+    /// How long the whole trailer is of a file that ends with `bytes`; nil where it has none.
+    static func length(endOf bytes: UnsafeRawBufferPointer, fileSize: Int) -> Int? {
+        guard bytes.count >= footerSize else { return nil }
+        var reader = FieldReader(UnsafeRawBufferPointer(rebasing: bytes.suffix(footerSize)))
         guard let size = reader.integer(UInt64.self), let length = reader.integer(UInt64.self),
             size <= UInt64(fileSize), length <= UInt64(longest),
             Int(size) + Int(length) + footerSize == fileSize
@@ -66,24 +68,30 @@ struct Trailer: Sendable {
         return Int(length) + footerSize
     }
 
-    /// Parses a whole trailer; nil where it is damaged.
-    init?(_ bytes: ArraySlice<UInt8>) {
+    /// Parses a whole trailer; nil where it is damaged, or of another key than the one expected.
+    init?(_ bytes: UnsafeRawBufferPointer, of expected: ObjectKey? = nil) {
         guard bytes.count >= Self.footerSize else { return nil }
-        var end = FieldReader(bytes.suffix(16))
-        guard end.integer(UInt64.self) == Array(bytes.dropLast(16)).checksum,
-            end.integer(UInt64.self) == Self.magic
-        else { return nil }
-        var footer = FieldReader(bytes.suffix(Self.footerSize))
-        var fields = FieldReader(bytes.dropLast(Self.footerSize))
+        let checked = UnsafeRawBufferPointer(rebasing: bytes.dropLast(16))
+        var end = FieldReader(UnsafeRawBufferPointer(rebasing: bytes.suffix(16)))
+        guard end.integer(UInt64.self) == checked.checksum, end.integer(UInt64.self) == Self.magic else { return nil }
+        var footer = FieldReader(UnsafeRawBufferPointer(rebasing: bytes.suffix(Self.footerSize)))
+        var fields = FieldReader(UnsafeRawBufferPointer(rebasing: bytes.dropLast(Self.footerSize)))
         guard let size = footer.integer(UInt64.self), footer.integer(UInt64.self) != nil,
             let modified = footer.integer(UInt64.self), let expires = footer.integer(UInt64.self),
-            let version = footer.raw(32), let digest = footer.raw(32),
-            let key = fields.text().flatMap({ ObjectKey($0) }), let attributes = Self.attributes(&fields)
+            let version = footer.raw(Self.versionSize), let digest = footer.raw(32),
+            let key = Self.key(&fields, expected), let attributes = Self.attributes(&fields)
         else { return nil }
         info = ObjectInfo(
-            key: key, size: Int(size), version: Version(String(decoding: version, as: UTF8.self)),
+            key: key, size: Int(size), version: Version(String(decoding: version.prefix { $0 != 0 }, as: UTF8.self)),
             digest: Digest(bytes: digest), modified: Self.date(Int64(bitPattern: modified)),
             expires: expires == 0 ? nil : Self.date(Int64(bitPattern: expires)), attributes: attributes)
+    }
+
+    /// The expected key itself where the bytes are its own: nothing to validate or to copy.
+    private static func key(_ fields: inout FieldReader, _ expected: ObjectKey?) -> ObjectKey? {
+        guard let expected else { return fields.text().flatMap { ObjectKey($0) } }
+        guard let count = fields.integer(UInt32.self), let bytes = fields.raw(Int(count)) else { return nil }
+        return expected.isWritten(as: bytes) ? expected : nil
     }
 
     init(_ info: ObjectInfo) {
@@ -94,6 +102,7 @@ struct Trailer: Sendable {
         guard let type = fields.optionalText(), let encoding = fields.optionalText(),
             let names = fields.integer(UInt32.self)
         else { return nil }
+        if names == 0 { return ObjectAttributes(contentType: type.value, contentEncoding: encoding.value) }
         var metadata: Metadata = [:]
         for _ in 0..<names {
             guard let name = fields.text(), let count = fields.integer(UInt32.self) else { return nil }

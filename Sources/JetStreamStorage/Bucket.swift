@@ -10,6 +10,10 @@ struct Bucket: Sendable {
     /// For chunks.
     let bulk: JetStream
     let chunkSize: Int
+    /// The most bytes that bucket and connection take in a chunk.
+    let largestChunk: Int
+    /// Whether a put is one batch.
+    let isAtomic: Bool
     /// Whether reads may be answered beside the leader; a single replica is its own leader.
     let readsDirect: Bool
     /// Whether the stream answers direct gets at all.
@@ -26,6 +30,14 @@ struct Bucket: Sendable {
     let expiresMessages: Bool
 
     var name: String { format.bucket }
+    var isMirror: Bool { format.origin != format.bucket }
+
+    /// - Throws: `unsupported` for a mirror, which only its origin writes to.
+    func checkWritable() throws(StorageError) {
+        guard !isMirror else {
+            throw StorageError(.unsupported, "bucket “\(name)” is a mirror; write to “\(format.origin)”")
+        }
+    }
 
     /// The newest meta message of `key`, a delete marker or an expired one included.
     func meta(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {

@@ -30,6 +30,11 @@ public struct BucketConfiguration: Sendable {
     public var tags: [String] = []
     /// The size of the chunks written, bounded by what bucket and connection take.
     public var chunkSize = 128 << 10
+    /// Whether each put is one batch, which the server stores and syncs to disk as a whole or not at all: what is
+    /// acknowledged outlives a power failure, and a put that fails leaves nothing to clean. Slower, and of at most 999
+    /// chunks; a streamed body that another writer overtakes fails as `unavailable`. NATS 2.12 and later; an existing
+    /// bucket has to allow it.
+    public var isAtomic = false
     /// Whether any replica may answer reads, faster and perhaps late; otherwise the leader does.
     public var readsAnyReplica = false
     /// How objects are found.
@@ -70,6 +75,7 @@ public struct BucketConfiguration: Sendable {
         stream.allowRollup = true
         // Older servers leave it out.
         stream.allowMessageTTL = true
+        if isAtomic { stream.allowAtomicBatches = true }
         if compression { stream.compression = .s2 }
         if cluster != nil || !tags.isEmpty {
             stream.placement = .init(cluster: cluster, tags: tags.isEmpty ? nil : tags)

@@ -4,6 +4,8 @@ import Storage
 /// Where an ADR-20 object store keeps what: names and subjects, all of them.
 struct BucketFormat: Sendable {
     let bucket: String
+    /// The bucket whose subjects its messages have: another one where this is its mirror.
+    var origin: String
 
     /// - Throws: `invalid` for a name that NATS object stores do not take.
     init(_ bucket: String) throws(StorageError) {
@@ -12,15 +14,18 @@ struct BucketFormat: Sendable {
                 .invalid, "bucket “\(bucket.abbreviated)” is not a name of A-Z a-z 0-9 - _", operation: .open)
         }
         self.bucket = bucket
+        origin = bucket
     }
 
-    var stream: String { "OBJ_" + bucket }
-    var allChunks: String { "$O.\(bucket).C.>" }
-    var allMeta: String { "$O.\(bucket).M.>" }
+    static let streamPrefix = "OBJ_"
 
-    func chunks(of nuid: String) -> String { "$O.\(bucket).C.\(nuid)" }
+    var stream: String { Self.streamPrefix + bucket }
+    var allChunks: String { "$O.\(origin).C.>" }
+    var allMeta: String { "$O.\(origin).M.>" }
 
-    func meta(of key: ObjectKey) -> String { "$O.\(bucket).M." + Base64URL.encode(key.rawValue.utf8) }
+    func chunks(of nuid: String) -> String { "$O.\(origin).C.\(nuid)" }
+
+    func meta(of key: ObjectKey) -> String { "$O.\(origin).M." + Base64URL.encode(key.rawValue.utf8) }
 
     /// The key that a meta subject stands for; nil where another program stored a name that is no key.
     func key(ofMeta subject: String) -> ObjectKey? {

@@ -57,7 +57,8 @@ extension JetStreamStore {
     {
         try await mapped("*") { () async throws(NATSError) in
             try await JetStream(connection, domain: domain).streamNames(subject: "$O.*.C.>")
-                .filter { $0.hasPrefix("OBJ_") }.map { String($0.dropFirst("OBJ_".count)) }.sorted()
+                .filter { $0.hasPrefix(BucketFormat.streamPrefix) }
+                .map { String($0.dropFirst(BucketFormat.streamPrefix.count)) }.sorted()
         }
     }
 

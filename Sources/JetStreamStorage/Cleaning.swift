@@ -31,6 +31,7 @@ extension JetStreamStore {
     public func removeOrphans(
         olderThan grace: Duration, dryRun: Bool = false
     ) async throws(StorageError) -> CleaningReport {
+        try bucket.checkWritable()
         // Chunks first: what becomes an object after that is found among the objects.
         let stored = try await mapped(bucket.name) { () async throws(NATSError) in
             try await bucket.control.streamInfo(bucket.format.stream, subjectsFilter: bucket.format.allChunks)

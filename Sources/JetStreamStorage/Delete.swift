@@ -5,6 +5,7 @@ public import Storage
 extension JetStreamStore {
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
         do throws(StorageError) {
+            try bucket.checkWritable()
             try options.validate()
             return try await remove(key, options.precondition)
         } catch {
@@ -32,6 +33,7 @@ extension JetStreamStore {
         _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
+            try bucket.checkWritable()
             return try await replace(attributes, of: key, options.precondition)
         } catch {
             throw error.during(.setMetadata, key: key)

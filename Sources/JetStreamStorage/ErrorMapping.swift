@@ -12,7 +12,7 @@ extension StorageError {
         switch code {
         case .timeout, .status(408): (.timeout, nil, "try again")
         case .cancelled: (.cancelled, nil, "the caller gave up")
-        case .permission, .authorization: (.internal, .fatal, "give the component's user the permission")
+        case .permission, .authorization, .tls: (.internal, .fatal, "give the component's user the permission")
         case .maxPayload: (.tooLarge, nil, "shorten the metadata, or raise the server's max_payload")
         case .invalidArgument, .protocolViolation, .internalError: (.internal, .fatal, "this is a defect")
         case .noResponders: (.unavailable, nil, "is JetStream enabled and the bucket's leader up?")

@@ -11,7 +11,11 @@ import Synchronization
 /// whole. So of any number of racing writers each replaces exactly the object it saw, and removes that one's chunks.
 /// The version is the meta message's stream sequence.
 ///
-/// JetStream acknowledges before it syncs to disk, unless the server's `sync_interval` is `always`.
+/// JetStream acknowledges before it syncs to disk, unless the server's `sync_interval` is `always` or
+/// ``BucketConfiguration/isAtomic`` is set.
+///
+/// A bucket whose stream is a mirror of another's can be read, as late as the mirror is; what writes throws
+/// `unsupported`.
 ///
 /// See <https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-20.md>.
 public final class JetStreamStore: Store {
@@ -46,20 +50,33 @@ public final class JetStreamStore: Store {
     public static func open(
         _ configuration: BucketConfiguration, control: NATSConnection, bulk: NATSConnection, logger: Logger
     ) async throws(StorageError) -> JetStreamStore {
-        let format = try BucketFormat(configuration.name)
+        var format = try BucketFormat(configuration.name)
         let stream = JetStream(control, domain: configuration.domain, timeout: configuration.timeout)
         let settings = try await find(configuration, format, stream)
-        guard settings.allowRollup ?? false else {
+        if let origin = settings.mirror?.name, origin.hasPrefix(BucketFormat.streamPrefix) {
+            format.origin = String(origin.dropFirst(BucketFormat.streamPrefix.count))
+        }
+        guard settings.allowRollup ?? false || format.origin != format.bucket else {
             throw StorageError(
                 .invalid, "stream “\(format.stream)” does not allow rollups: it is not an object store",
                 operation: .open)
         }
-        let limits = [configuration.chunkSize, bulk.maxPayload, settings.maxMessageSize ?? -1].filter { $0 > 0 }
+        guard !configuration.isAtomic || settings.allowAtomicBatches ?? false else {
+            throw StorageError(
+                .unsupported,
+                "bucket “\(format.bucket)” takes no atomic batches: that needs NATS 2.12, and `allow_atomic` of an existing stream",
+                operation: .open)
+        }
+        // Room for a batch's headers, which count too.
+        let largestChunk =
+            [bulk.maxPayload - min(1024, bulk.maxPayload / 2), settings.maxMessageSize ?? -1].filter { $0 > 0 }.min()
+            ?? 128 << 10
         let isReplicated = (settings.replicas ?? 1) > 1
         let bucket = Bucket(
             format: format, control: stream,
             bulk: JetStream(bulk, domain: configuration.domain, timeout: configuration.timeout),
-            chunkSize: limits.min() ?? 128 << 10,
+            chunkSize: min(max(1, configuration.chunkSize), largestChunk), largestChunk: largestChunk,
+            isAtomic: configuration.isAtomic,
             readsDirect: (settings.allowDirect ?? false) && (configuration.readsAnyReplica || !isReplicated),
             allowsDirect: settings.allowDirect ?? false, readsAnyReplica: configuration.readsAnyReplica,
             // Servers from 2.10 on echo it, compressed or not.
@@ -84,12 +101,15 @@ public final class JetStreamStore: Store {
         }
     }
 
-    public var capabilities: Capabilities { [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID] }
+    public var capabilities: Capabilities {
+        bucket.isMirror ? [] : [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID]
+    }
 
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
+            try bucket.checkWritable()
             try options.validate()
             return try await Put(self, key, options).run(body)
         } catch {

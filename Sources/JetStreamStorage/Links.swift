@@ -21,6 +21,7 @@ extension JetStreamStore {
     }
 
     private func link(_ key: ObjectKey, _ link: ObjectMeta.Link) async throws(StorageError) -> ObjectInfo {
+        try bucket.checkWritable()
         _ = try BucketFormat(link.bucket)
         while true {
             let current = try await bucket.meta(key)

@@ -2,7 +2,6 @@ import FoundationEssentials
 import Logging
 import NATS
 public import Storage
-import Synchronization
 
 extension JetStreamStore: MaintainedStore {
     /// How many expired objects one call removes at most.
@@ -15,6 +14,8 @@ extension JetStreamStore: MaintainedStore {
     /// What expires is replaced by a delete marker on the condition that it is what was seen: a put that comes between
     /// wins, and of several callers one removes it.
     public func maintain() async throws(StorageError) -> Upkeep {
+        // Its origin is looked after there.
+        if bucket.isMirror { return Upkeep(next: .distantFuture) }
         do throws(StorageError) {
             let upkeep = try await removeExpired()
             guard cleaning.isDue else { return upkeep }
@@ -68,32 +69,5 @@ extension JetStreamStore: MaintainedStore {
             due.append(stored)
         }
         return due
-    }
-}
-
-/// When chunks that no object refers to are looked for.
-final class CleaningSchedule: Sendable {
-    let grace: Duration
-    private let interval: Duration?
-    private let next: Mutex<ContinuousClock.Instant>
-
-    /// - Parameters:
-    ///   - interval: nil: never.
-    ///   - grace: how old they have to be.
-    init(every interval: Duration?, grace: Duration) {
-        self.interval = interval
-        self.grace = grace
-        // Components that start together do not clean together.
-        next = Mutex(.now + (interval ?? .zero) * Double.random(in: 0.5..<1))
-    }
-
-    /// True once in each interval.
-    var isDue: Bool {
-        guard let interval else { return false }
-        return next.withLock { next in
-            guard next <= .now else { return false }
-            next = .now + interval
-            return true
-        }
     }
 }

@@ -38,7 +38,7 @@ struct Put: Sendable {
         }
     }
 
-    private func earlierOfSameID() async throws(StorageError) -> ObjectInfo? {
+    func earlierOfSameID() async throws(StorageError) -> ObjectInfo? {
         guard let id = options.messageID, let current = try await bucket.meta(key), bucket.liveVersion(current) != nil,
             let message = try await bucket.message(.sequence(current.sequence)),
             message.headers.first(BucketFormat.Header.messageID) == id
@@ -47,10 +47,11 @@ struct Put: Sendable {
     }
 
     private func store(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
+        if bucket.isAtomic { return try await storeAtomically(body) }
         if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize { return try await small(bytes, body) }
         // Before any chunk: a put that can't succeed costs one read.
         let predecessor = try admitted(try await bucket.meta(key))
-        let window = bucket.bulk.publishWindow(limit: max(2, Self.inFlight / bucket.chunkSize))
+        let window = bucket.bulk.publishWindow(limit: window(of: bucket.chunkSize))
         let meta: ObjectMeta
         do throws(StorageError) {
             meta = try await store(body, window)
@@ -63,9 +64,12 @@ struct Put: Sendable {
         return try await commit(meta, replacing: predecessor, nil)
     }
 
+    /// How many chunks may be in flight.
+    func window(of chunkSize: Int) -> Int { max(2, Self.inFlight / chunkSize) }
+
     private var expires: Date? { options.timeToLive.map { now.addingTimeInterval($0.seconds).inMilliseconds } }
 
-    private var chunkHeaders: NATSHeaders {
+    var chunkHeaders: NATSHeaders {
         bucket.messageTTL(expires).map { [BucketFormat.Header.ttl: $0] } ?? [:]
     }
 
@@ -184,11 +188,11 @@ struct Put: Sendable {
         return meta
     }
 
-    private func meta(size: Int, chunks: Int, _ digest: Digest) -> ObjectMeta {
+    func meta(size: Int, chunks: Int, _ digest: Digest, chunkSize: Int? = nil) -> ObjectMeta {
         var meta = ObjectMeta(nuid: nuid)
         meta.size = size
         meta.chunks = chunks
-        meta.chunkSize = bucket.chunkSize
+        meta.chunkSize = chunkSize ?? bucket.chunkSize
         meta.digest = digest
         meta.modified = now
         meta.expires = expires

@@ -36,7 +36,7 @@ extension Put {
     }
 
     /// Nil where another writer was first.
-    private func attempt(
+    func attempt(
         _ meta: ObjectMeta, replacing predecessor: StoredMeta?, _ outcome: Result<PublishAck, NATSError>?
     ) async throws(StorageError) -> ObjectInfo? {
         let ack: PublishAck?
@@ -58,7 +58,7 @@ extension Put {
     }
 
     /// What is there now, where the put still may replace it.
-    private func current() async throws(StorageError) -> StoredMeta? {
+    func current() async throws(StorageError) -> StoredMeta? {
         do throws(StorageError) {
             let current = try await bucket.meta(key)
             try options.precondition.check(bucket.liveVersion(current), of: key)

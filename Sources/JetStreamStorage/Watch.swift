@@ -6,7 +6,7 @@ public import Storage
 extension JetStreamStore: WatchableStore {
     /// What changes in the bucket, whoever changes it. What is not read waits at the server.
     ///
-    /// A bucket that is deleted and made again while it is watched is told as ``StoreChange/lagged(dropped:)``.
+    /// A bucket that is deleted and made again while it is watched is told as `StoreChange.lagged`.
     /// Servers before 2.10 take one more request for each change.
     public func watch(_ query: WatchQuery) async throws(StorageError) -> StoreChanges {
         do throws(StorageError) {

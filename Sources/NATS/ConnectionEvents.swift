@@ -17,6 +17,7 @@ final class ConnectionEvents: Sendable {
         var watchers: [AsyncStream<NATSConnection.State>.Continuation] = []
         var errorWatchers: [AsyncStream<NATSError>.Continuation] = []
         var queues: [ObjectIdentifier: WeakQueue] = [:]
+        var inbox: String?
     }
 
     private struct WeakQueue {
@@ -28,6 +29,8 @@ final class ConnectionEvents: Sendable {
     let number: UInt
     let requests: PendingRequests
     private let logger: Logger?
+    private let dropped = Atomic(0)
+    private let errors = Atomic(0)
 
     init(_ options: NATSOptions) {
         requests = PendingRequests(capacity: options.maxPendingRequests)
@@ -68,6 +71,14 @@ final class ConnectionEvents: Sendable {
         return registry.withLock { $0.events[number] }
     }
 
+    /// How many messages readers were too slow for.
+    var droppedCount: Int { dropped.load(ordering: .relaxed) }
+
+    /// How many errors the server reported beside any operation.
+    var errorCount: Int { errors.load(ordering: .relaxed) }
+
+    func countDropped() { dropped.add(1, ordering: .relaxed) }
+
     var current: NATSConnection.State { state.withLock { $0.state } }
 
     func change(to new: NATSConnection.State) {
@@ -76,6 +87,8 @@ final class ConnectionEvents: Sendable {
             state.state = new
             return state.watchers
         }
+        // The server may know better of permissions by now; it says so again otherwise.
+        if new == .connected { requests.admit() }
         if !watchers.isEmpty || new != .closed { logger?.info("NATS connection is \(new)") }
         watchers.forEach { $0.yield(new) }
     }
@@ -115,6 +128,9 @@ final class ConnectionEvents: Sendable {
         return stream
     }
 
+    /// The subject on which the replies to all requests come.
+    func setInbox(_ subject: String) { state.withLock { $0.inbox = subject } }
+
     func add(_ queue: MessageQueue, subject: String) {
         state.withLock { state in
             state.queues = state.queues.filter { $0.value.queue != nil }
@@ -128,6 +144,7 @@ final class ConnectionEvents: Sendable {
         let detail = nats_GetLastError(nil).map { String(cString: $0) } ?? ""
         guard var error = NATSError(status, detail.isEmpty ? "NATS connection" : detail) else { return }
         if detail.lowercased().contains("permissions violation") { error.code = .permission }
+        errors.add(1, ordering: .relaxed)
         logger?.warning("NATS: \(error)")
         if error.code == .permission { failOperation(detail, error) }
         state.withLock { $0.errorWatchers }.forEach { $0.yield(error) }
@@ -140,6 +157,9 @@ final class ConnectionEvents: Sendable {
         let subject = String(parts[1])
         if parts[0].lowercased().contains("publish") {
             requests.fail(subject: subject, error)
+        } else if subject == state.withLock({ $0.inbox }) {
+            let text = "\(error.message); no reply can come: give the inbox prefix that this user may subscribe to"
+            requests.refuse(NATSError(.permission, text))
         } else {
             let queues = state.withLock { $0.queues.values.filter { $0.subject == subject }.compactMap(\.queue) }
             queues.forEach { $0.finish(error) }

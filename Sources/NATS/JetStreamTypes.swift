@@ -18,6 +18,16 @@ public struct StreamConfiguration: Codable, Sendable, Hashable {
         }
     }
 
+    /// Which stream another is a copy of.
+    public struct Mirror: Codable, Sendable, Hashable {
+        public var name: String
+
+        /// The stream `name`.
+        public init(name: String) {
+            self.name = name
+        }
+    }
+
     public var name: String
     public var subjects: [String]?
     public var description: String?
@@ -37,6 +47,10 @@ public struct StreamConfiguration: Codable, Sendable, Hashable {
     public var allowRollup: Bool?
     /// Whether a message may say with `Nats-TTL` how long it lives (2.11 and later).
     public var allowMessageTTL: Bool?
+    /// Whether messages may be stored in batches, all or none (2.12 and later).
+    public var allowAtomicBatches: Bool?
+    /// The stream that this one is a copy of.
+    public var mirror: Mirror?
     public var sealed: Bool?
     public var metadata: [String: String]?
 
@@ -47,7 +61,7 @@ public struct StreamConfiguration: Codable, Sendable, Hashable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case name, subjects, description, retention, storage, discard, placement, compression, sealed, metadata
+        case name, subjects, description, retention, storage, discard, placement, compression, mirror, sealed, metadata
         case replicas = "num_replicas"
         case maxAge = "max_age"
         case maxBytes = "max_bytes"
@@ -56,6 +70,7 @@ public struct StreamConfiguration: Codable, Sendable, Hashable {
         case allowDirect = "allow_direct"
         case allowRollup = "allow_rollup_hdrs"
         case allowMessageTTL = "allow_msg_ttl"
+        case allowAtomicBatches = "allow_atomic"
     }
 }
 

@@ -19,13 +19,15 @@ public final class NATSConnection: Sendable {
     let handle: ConnectionHandle
     let events: ConnectionEvents
     private let writer = DispatchQueue(label: "nats.writer")
+    private let inboxPrefix: String
     private let inbox: String
     private let inboxSubscription = Mutex<SubscriptionHandle?>(nil)
 
-    private init(_ handle: ConnectionHandle, _ events: ConnectionEvents) {
+    private init(_ handle: ConnectionHandle, _ events: ConnectionEvents, inboxPrefix: String) {
         self.handle = handle
         self.events = events
-        inbox = "_INBOX." + Self.randomToken()
+        self.inboxPrefix = inboxPrefix
+        inbox = "\(inboxPrefix).\(Self.randomToken())"
     }
 
     deinit {
@@ -35,7 +37,8 @@ public final class NATSConnection: Sendable {
 
     /// Connects to the first server that answers.
     ///
-    /// - Throws: `connectionFailed`, `authorization`, or `invalidArgument` for options that make no sense.
+    /// - Throws: `connectionFailed`, `authorization`, `tls` with what OpenSSL says, or `invalidArgument` for options
+    ///   that make no sense.
     public static func connect(_ options: NATSOptions) async throws(NATSError) -> NATSConnection {
         let outcome = await offPool { () -> Result<NATSConnection, NATSError> in
             do throws(NATSError) {
@@ -46,7 +49,9 @@ public final class NATSConnection: Sendable {
         }
         let connection = try outcome.get()
         let requests = connection.events.requests
-        let subscription = try await connection.subscribeHandle(connection.inbox + ".*", queue: nil) { message in
+        let replies = connection.inbox + ".*"
+        connection.events.setInbox(replies)
+        let subscription = try await connection.subscribeHandle(replies, queue: nil) { message in
             guard let token = Self.token(of: message) else { return }
             requests.resume(token) { .success(NATSMessage(copying: message, subject: $0)) }
         }
@@ -57,14 +62,15 @@ public final class NATSConnection: Sendable {
     private static func open(_ options: NATSOptions) throws(NATSError) -> NATSConnection {
         let events = ConnectionEvents(options)
         do throws(NATSError) {
+            try Subject.validate(options.inboxPrefix)
             let handle = try OptionsHandle(options)
             try events.install(in: handle)
             var pointer: OpaquePointer?
             try check(
                 natsConnection_Connect(&pointer, handle.pointer),
-                "connecting to \(options.urls.map(Self.withoutCredentials).joined(separator: ", "))")
+                "connecting to \(options.urls.map(ServerURL.withoutCredentials).joined(separator: ", "))")
             guard let pointer else { throw NATSError(.internalError, "connecting gave nothing") }
-            return NATSConnection(ConnectionHandle(pointer), events)
+            return NATSConnection(ConnectionHandle(pointer), events, inboxPrefix: options.inboxPrefix)
         } catch {
             events.close()
             throw error
@@ -90,7 +96,7 @@ public final class NATSConnection: Sendable {
     public var connectedURL: String? {
         var buffer = [CChar](repeating: 0, count: 512)
         guard natsConnection_GetConnectedUrl(handle.pointer, &buffer, buffer.count) == NATS_OK else { return nil }
-        return Self.withoutCredentials(
+        return ServerURL.withoutCredentials(
             String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
@@ -98,7 +104,7 @@ public final class NATSConnection: Sendable {
     public var pendingRequestCount: Int { events.requests.count }
 
     /// A subject that nobody else has.
-    public func newInbox() -> String { "_INBOX." + Self.randomToken() }
+    public func newInbox() -> String { "\(inboxPrefix).\(Self.randomToken())" }
 
     /// Hands a message to the server: no more is known when this returns.
     ///
@@ -119,7 +125,7 @@ public final class NATSConnection: Sendable {
     /// Asks and waits for one reply.
     ///
     /// - Throws: `noResponders`, `timeout`, `permission`, `status` for any other status message (unless
-    ///   `acceptStatus`), `connectionClosed`, `cancelled`, and what ``publish`` throws. A reply that comes after that
+    ///   `acceptStatus`), `connectionClosed`, `cancelled`, and what ``publish(_:headers:payload:reply:)`` throws. A reply that comes after that
     ///   is dropped.
     public func request(
         _ subject: String, headers: NATSHeaders = [:], payload: [UInt8] = [], timeout: Duration = .seconds(5),
@@ -165,7 +171,10 @@ public final class NATSConnection: Sendable {
     ) async throws(NATSError) -> NATSSubscription {
         try Subject.validate(subject, wildcards: true)
         if let queue { try Subject.validate(queue) }
-        let messages = MessageQueue(capacity: capacity, overflow: overflow, onDrop: onDrop)
+        let messages = MessageQueue(capacity: capacity, overflow: overflow) { [events] message in
+            events.countDropped()
+            onDrop?(message)
+        }
         events.add(messages, subject: subject)
         let handle = try await subscribeHandle(subject, queue: queue) {
             messages.push(NATSMessage(copying: $0))
@@ -225,12 +234,6 @@ public final class NATSConnection: Sendable {
         var end: UnsafeMutablePointer<CChar>?
         let token = strtoull(last + 1, &end, 10)
         return end?.pointee == 0 ? UInt64(token) : nil
-    }
-
-    /// A URL may hold a password, which belongs into no message.
-    private static func withoutCredentials(_ url: String) -> String {
-        guard let scheme = url.firstRange(of: "://"), let at = url.lastIndex(of: "@") else { return url }
-        return String(url[..<scheme.upperBound] + url[url.index(after: at)...])
     }
 
     private static func randomToken() -> String {

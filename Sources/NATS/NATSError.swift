@@ -14,6 +14,8 @@ public struct NATSError: Error, Sendable, CustomStringConvertible {
         case disconnected
         /// The server refused the credentials.
         case authorization
+        /// TLS could not be agreed on: a certificate that is not trusted, for another name, or missing.
+        case tls
         /// The server forbids publishing or subscribing to the subject.
         case permission
         /// Nothing came in time.
@@ -70,6 +72,7 @@ public struct NATSError: Error, Sendable, CustomStringConvertible {
             case NATS_CONNECTION_DISCONNECTED, NATS_INSUFFICIENT_BUFFER, NATS_IO_ERROR, NATS_STALE_CONNECTION:
                 .disconnected
             case NATS_CONNECTION_AUTH_FAILED: .authorization
+            case NATS_SSL_ERROR, NATS_SECURE_CONNECTION_REQUIRED, NATS_SECURE_CONNECTION_WANTED: .tls
             case NATS_NOT_PERMITTED: .permission
             case NATS_TIMEOUT: .timeout
             case NATS_NO_RESPONDERS: .noResponders
@@ -78,7 +81,10 @@ public struct NATSError: Error, Sendable, CustomStringConvertible {
             case NATS_PROTOCOL_ERROR, NATS_LINE_TOO_LONG: .protocolViolation
             default: .internalError
             }
-        self.init(code, action() + ": " + String(cString: natsStatus_GetText(status)))
+        var message = action() + ": " + String(cString: natsStatus_GetText(status))
+        // What OpenSSL said, which alone tells what is wrong. The text is this thread's, of this very call.
+        if status == NATS_SSL_ERROR, let detail = nats_GetLastError(nil) { message += ": " + String(cString: detail) }
+        self.init(code, message)
     }
 }
 

@@ -34,6 +34,8 @@ public struct NATSOptions: Sendable {
     public var name = ""
     /// Who the client is.
     public var credentials: Credentials = .none
+    /// What the subjects of replies begin with: what this user may subscribe to beneath it, and nobody else.
+    public var inboxPrefix = "_INBOX"
     /// TLS; nil: only where the URL's scheme or the server asks for it.
     public var tls: TLS?
     /// How long one server may take to answer.

@@ -13,7 +13,10 @@ final class OptionsHandle {
         try setServers(options.urls)
         try setBehaviour(options)
         try setCredentials(options.credentials)
-        if let tls = options.tls { try setTLS(tls) }
+        // The library takes the scheme and ignores it: a password would go out in the clear.
+        if let tls = options.tls ?? (options.urls.contains(where: ServerURL.isSecure) ? .init() : nil) {
+            try setTLS(tls)
+        }
     }
 
     deinit {
@@ -24,7 +27,9 @@ final class OptionsHandle {
         let copies = urls.map { strdup($0) }
         defer { copies.forEach { free($0) } }
         var servers = copies.map { UnsafePointer($0) }
-        try check(natsOptions_SetServers(pointer, &servers, Int32(servers.count)), "the server's URL \(urls)")
+        try check(
+            natsOptions_SetServers(pointer, &servers, Int32(servers.count)),
+            "the server's URL \(urls.map(ServerURL.withoutCredentials).joined(separator: ", "))")
     }
 
     private func setBehaviour(_ options: NATSOptions) throws(NATSError) {

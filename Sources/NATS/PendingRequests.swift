@@ -16,6 +16,7 @@ final class PendingRequests: Sendable {
         var nextToken: UInt64 = 0
         var isSweeping = false
         var closed: NATSError?
+        var refused: NATSError?
     }
 
     /// How often deadlines are looked at: a timer per request costs more than the request.
@@ -36,7 +37,7 @@ final class PendingRequests: Sendable {
     ) throws(NATSError) -> UInt64 {
         let pending = Pending(complete: complete, subject: subject, timeout: timeout, deadline: .now + timeout)
         let (result, mustSweep) = state.withLock { state -> (Result<UInt64, NATSError>, Bool) in
-            if let closed = state.closed { return (.failure(closed), false) }
+            if let error = state.closed ?? state.refused { return (.failure(error), false) }
             guard state.pending.count < capacity else {
                 return (.failure(NATSError(.slowConsumer, "more than \(capacity) requests wait for replies")), false)
             }
@@ -74,6 +75,18 @@ final class PendingRequests: Sendable {
         }
         for token in tokens { resume(token, .failure(error)) }
     }
+
+    /// Ends every request, and refuses later ones until ``admit()``.
+    func refuse(_ error: NATSError) {
+        let tokens = state.withLock { state in
+            state.refused = error
+            return Array(state.pending.keys)
+        }
+        for token in tokens { resume(token, .failure(error)) }
+    }
+
+    /// Takes requests again.
+    func admit() { state.withLock { $0.refused = nil } }
 
     private func scheduleSweep() {
         _ = Timeouts.shared.schedule(after: Self.sweepInterval) { [weak self] in self?.sweep() }

@@ -14,11 +14,14 @@ public final class PublishWindow: Sendable {
 
     private let stream: JetStream
     private let limit: Int
+    private let takesEmptyAcks: Bool
     private let state = Mutex(State())
 
-    init(_ stream: JetStream, limit: Int) {
+    /// - Parameter takesEmptyAcks: whether an empty answer means that the message came, as within a batch.
+    init(_ stream: JetStream, limit: Int, takesEmptyAcks: Bool = false) {
         self.stream = stream
         self.limit = max(1, limit)
+        self.takesEmptyAcks = takesEmptyAcks
     }
 
     /// Sends a message as soon as there is room in the window.
@@ -27,7 +30,10 @@ public final class PublishWindow: Sendable {
     public func publish(
         _ subject: String, headers: NATSHeaders = [:], payload: [UInt8]
     ) async throws(NATSError) {
-        await wait { [limit] in $0.inFlight < limit || $0.failure != nil }
+        if state.withLock({ $0.inFlight >= limit }) {
+            // Until there is room for several: to be woken for each costs more.
+            await wait { [limit] in $0.inFlight <= limit - max(1, limit / 4) || $0.failure != nil }
+        }
         if let failure = state.withLock({ $0.failure }) { throw failure }
         state.withLock { $0.inFlight += 1 }
         do throws(NATSError) {
@@ -78,20 +84,23 @@ public final class PublishWindow: Sendable {
 
     private func acknowledge(_ subject: String, _ outcome: Result<NATSMessage, NATSError>) {
         do throws(NATSError) {
-            end(.success(try PublishAck(try outcome.get(), of: subject)))
+            let reply = try outcome.get()
+            let isEmpty = takesEmptyAcks && reply.payload.isEmpty && reply.status == nil
+            end(.success(isEmpty ? nil : try PublishAck(reply, of: subject)))
         } catch {
             end(.failure(error))
         }
     }
 
-    private func end(_ outcome: Result<PublishAck, NATSError>) {
+    private func end(_ outcome: Result<PublishAck?, NATSError>) {
         let waiter = state.withLock { state in
             state.inFlight -= 1
             switch outcome {
             case .success(let ack):
+                state.count += 1
+                guard let ack else { break }
                 let known = state.sequences ?? ack.sequence...ack.sequence
                 state.sequences = min(known.lowerBound, ack.sequence)...max(known.upperBound, ack.sequence)
-                state.count += 1
             case .failure(let error): state.failure = state.failure ?? error
             }
             defer { state.waiter = nil }

@@ -1,3 +1,4 @@
+import Encodings
 import Crypto
 public import FoundationEssentials
 import HTTP

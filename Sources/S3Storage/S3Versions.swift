@@ -1,3 +1,4 @@
+import Encodings
 public import FoundationEssentials
 import HTTP
 public import Storage
@@ -6,7 +7,7 @@ public import Storage
 public struct S3ObjectVersion: Sendable, Hashable {
     /// The object's key.
     public let key: ObjectKey
-    /// S3's own id of the version; no ``Storage/Version``, which names the current one only.
+    /// S3's own id of the version; no `Version`, which names the current one only.
     public let id: String
     /// Whether it is the current one.
     public let isLatest: Bool

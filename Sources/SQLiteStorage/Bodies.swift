@@ -7,7 +7,7 @@ struct Bodies: Sendable {
     static let lost = StorageError(
         .unavailable, "the upload stood still for too long and its bytes were cleaned up; put the object again")
     /// How many chunks one transaction removes, so that others come in between.
-    private static let removedAtOnce = 64
+    private static let removedAtOnce: Int64 = 64
 
     let connections: Connections
     let grace: Duration
@@ -19,7 +19,7 @@ struct Bodies: Sendable {
     func begin() async throws(StorageError) -> Int64 {
         let deadline = deadline
         return try await connections.write { database in
-            try database.cachedStatement(sql: "INSERT INTO loose (until) VALUES (?)").execute(arguments: [deadline])
+            try database.statement("INSERT INTO loose (until) VALUES (?)").run(.integer(deadline))
             return database.lastInsertedRowID
         }
     }
@@ -31,24 +31,37 @@ struct Bodies: Sendable {
         }
         let deadline = deadline
         try await connections.write { database in
-            try database.cachedStatement(sql: "UPDATE loose SET until = ? WHERE body = ? AND until >= 0")
-                .execute(arguments: [deadline, body])
+            try database.statement("UPDATE loose SET until = ? WHERE body = ? AND until >= 0")
+                .run(.integer(deadline), .integer(body))
             guard database.changesCount == 1 else { throw Self.lost }
-            let insert = try database.cachedStatement(sql: "INSERT INTO chunks (id, bytes) VALUES (?, ?)")
+            let insert = try database.statement("INSERT INTO chunks (id, bytes) VALUES (?, ?)")
             for (index, chunk) in chunks.enumerated() {
-                try insert.execute(arguments: [Self.id(of: first + index, in: body), Data(chunk)])
+                try insert.run(.integer(Self.id(of: first + index, in: body)), .bytes(chunk))
             }
         }
+    }
+
+    /// The bytes of an object at the beginning of `rest`, as far as the chunk goes that holds them.
+    func read(_ rest: Range<Int>, of body: Int64, _ info: ObjectInfo) async throws(StorageError) -> [UInt8] {
+        let place = rest.lowerBound / Schema.chunk
+        let start = place * Schema.chunk
+        let bytes = try await chunk(place, of: body)
+        guard bytes.count == min(Schema.chunk, info.size - start) else { throw Self.damaged(info) }
+        let part = rest.lowerBound - start..<min(rest.upperBound - start, bytes.count)
+        return part.count < bytes.count ? Array(bytes[part]) : bytes
+    }
+
+    static func damaged(_ info: ObjectInfo) -> StorageError {
+        StorageError(.internal, "the bytes of “\(info.key)” are damaged", key: info.key.rawValue)
     }
 
     /// The bytes of one chunk.
     ///
     /// - Throws: `unavailable` where the object was replaced or deleted so long ago that they are gone.
-    func chunk(_ place: Int, of body: Int64) async throws(StorageError) -> [UInt8] {
-        let bytes = try await connections.read { database -> [UInt8]? in
-            try database.first("SELECT bytes FROM chunks WHERE id = ?", [Self.id(of: place, in: body)]) { row in
-                try row.withUnsafeData(atIndex: 0) { $0.map { Array($0) } ?? [] }
-            }
+    private func chunk(_ place: Int, of body: Int64) async throws(StorageError) -> [UInt8] {
+        let bytes = try await connections.read { connection in
+            if connection.isHurried { throw ReadConnection.TakesLong() }
+            return try connection.statement(.chunk).first(.integer(Self.id(of: place, in: body))) { Array($0.bytes(0)) }
         }
         guard let bytes else {
             throw StorageError(.unavailable, "the object was replaced or deleted while it was read; get it again")
@@ -60,7 +73,7 @@ struct Bodies: Sendable {
     func remove(_ body: Int64) async throws(StorageError) {
         // Its upload, should it still be under way, is told so.
         try await connections.write { database in
-            try database.cachedStatement(sql: "UPDATE loose SET until = -1 WHERE body = ?").execute(arguments: [body])
+            try database.statement("UPDATE loose SET until = -1 WHERE body = ?").run(.integer(body))
         }
         while try await removeSome(body) {}
     }
@@ -69,11 +82,11 @@ struct Bodies: Sendable {
     private func removeSome(_ body: Int64) async throws(StorageError) -> Bool {
         try await connections.write { database in
             let (start, end) = (Self.id(of: 0, in: body), Self.id(of: 0, in: body + 1))
-            try database.cachedStatement(
-                sql: "DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id >= ? AND id < ? LIMIT ?)"
-            ).execute(arguments: [start, end, Self.removedAtOnce])
-            if database.changesCount == Self.removedAtOnce { return true }
-            try database.cachedStatement(sql: "DELETE FROM loose WHERE body = ?").execute(arguments: [body])
+            try database.statement(
+                "DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id >= ? AND id < ? LIMIT ?)"
+            ).run(.integer(start), .integer(end), .integer(Self.removedAtOnce))
+            if database.changesCount == Int(Self.removedAtOnce) { return true }
+            try database.statement("DELETE FROM loose WHERE body = ?").run(.integer(body))
             return false
         }
     }
@@ -81,8 +94,14 @@ struct Bodies: Sendable {
     /// Removes the bodies whose time is over; how many.
     func sweep() async throws(StorageError) -> Int {
         let time = Timestamp.microseconds(now())
-        let found = try await connections.read { database in
-            try Int64.fetchAll(database, sql: "SELECT body FROM loose WHERE until < ?", arguments: [time])
+        let found = try await connections.read { connection in
+            if connection.isHurried { throw ReadConnection.TakesLong() }
+            var found: [Int64] = []
+            try connection.statement(.loose).forEachRow([.integer(time)]) { row in
+                found.append(row.integer(0))
+                return true
+            }
+            return found
         }
         for body in found { try await remove(body) }
         return found.count

@@ -1,4 +1,3 @@
-import Dispatch
 import FoundationEssentials
 import GRDB
 import Storage
@@ -9,70 +8,59 @@ final class Connections: Sendable {
     /// A change. It throws a ``StorageError`` only before it has changed anything.
     typealias Change<Value> = @Sendable (Database) throws -> Value
 
-    private let pool: DatabasePool
-    private let readers: IOThreads
+    static let closed = StorageError(.unavailable, "the SQLite store is shut down")
+
+    private let readers: Readers
+    private let threads: IOThreads
     private let writes: WriteQueue
-    private let isOpen = Mutex(true)
+    private let isOpen = Atomic(true)
 
     /// Opens the file, made where it is missing.
     static func open(_ configuration: SQLiteStoreConfiguration) async throws(StorageError) -> Connections {
         let writer = try IOThreads(count: 1)
-        let readers = try IOThreads(count: max(1, configuration.readers))
-        let pool = try await writer.run { () throws(StorageError) in
+        let threads = try IOThreads(count: max(1, configuration.readers))
+        return try await writer.run { () throws(StorageError) in
             do {
-                return try Self.pool(configuration)
+                _ = Readers.canHurry
+                let queue = try Self.queue(configuration)
+                return Connections(try Readers(configuration, threads), threads, WriteQueue(queue, writer))
             } catch {
                 throw .database(error)
             }
         }
-        return Connections(pool, readers, writer)
     }
 
-    private init(_ pool: DatabasePool, _ readers: IOThreads, _ writer: IOThreads) {
-        self.pool = pool
+    private init(_ readers: Readers, _ threads: IOThreads, _ writes: WriteQueue) {
         self.readers = readers
-        writes = WriteQueue(pool, writer)
+        self.threads = threads
+        self.writes = writes
     }
 
-    private static func pool(_ configuration: SQLiteStoreConfiguration) throws -> DatabasePool {
+    private static func queue(_ configuration: SQLiteStoreConfiguration) throws -> DatabaseQueue {
         let folder = URL(filePath: configuration.path).deletingLastPathComponent()
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         var options = Configuration()
         options.busyMode = .timeout(configuration.busyTimeout.seconds)
-        options.maximumReaderCount = max(1, configuration.readers)
-        let pool = try DatabasePool(path: configuration.path, configuration: options)
-        try pool.writeWithoutTransaction { database in
+        options.journalMode = .wal
+        let queue = try DatabaseQueue(path: configuration.path, configuration: options)
+        try queue.writeWithoutTransaction { database in
             let mode = configuration.durability == .always ? "FULL" : "NORMAL"
             try database.execute(sql: "PRAGMA synchronous = \(mode); PRAGMA journal_size_limit = 67108864")
             try Schema.settle(database)
         }
-        return pool
+        return queue
     }
 
     /// Throws `unavailable` after ``close()``.
     func checkOpen() throws(StorageError) {
-        guard isOpen.withLock({ $0 }) else { throw StorageError(.unavailable, "the SQLite store is shut down") }
+        guard isOpen.load(ordering: .relaxed) else { throw Self.closed }
     }
 
-    /// Reads by one statement, which sees one state.
-    func read<Value: Sendable>(_ body: @escaping Change<Value>) async throws(StorageError) -> Value {
-        try await run { pool in try pool.unsafeRead(body) }
-    }
-
-    /// Reads by any number of statements, which see one state.
-    func readConsistently<Value: Sendable>(_ body: @escaping Change<Value>) async throws(StorageError) -> Value {
-        try await run { pool in try pool.read(body) }
-    }
-
-    private func run<Value: Sendable>(
-        _ body: @escaping @Sendable (DatabasePool) throws -> Value
-    ) async throws(StorageError) -> Value {
+    /// What `body` reads, which may run twice; at once where nothing has to be waited for.
+    func read<Value: Sendable>(_ body: @escaping Readers.Read<Value>) async throws(StorageError) -> Value {
         try checkOpen()
         if Task.isCancelled { throw StorageError.cancelled }
-        let pool = pool
-        return try await readers.run { () throws(StorageError) in
-            do { return try body(pool) } catch { throw .database(error) }
-        }
+        return try await readers.read(body)
     }
 
     /// Changes the database in a transaction, on the disk when this returns. Not cut short by cancellation.
@@ -83,10 +71,8 @@ final class Connections: Sendable {
 
     /// Refuses what comes later, lets end what is under way, and closes the file.
     func close() async {
-        let isFirst = isOpen.withLock { isOpen in
-            defer { isOpen = false }
-            return isOpen
-        }
-        if isFirst { await writes.end() }
+        guard isOpen.exchange(false, ordering: .relaxed) else { return }
+        _ = try? await threads.run { self.readers.close() }
+        await writes.end()
     }
 }

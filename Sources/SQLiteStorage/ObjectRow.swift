@@ -1,6 +1,5 @@
 import Encodings
 import FoundationEssentials
-import GRDB
 import Storage
 
 /// What a row of `objects` says of its object, and where the bytes are.
@@ -13,21 +12,10 @@ struct ObjectRow: Sendable {
     var body: Int64?
 
     /// Of a row of `id, body` and the info's columns.
-    init(_ row: Row) throws {
-        id = row[0]
-        body = row[1]
-        info = try ObjectInfo(row, from: 2)
-    }
-}
-
-extension Database {
-    /// What `read` makes of the first row of a query, where it lies; nil where there is none.
-    func first<Value>(
-        _ sql: String, _ arguments: StatementArguments, _ read: (Row) throws -> Value
-    ) throws -> Value? {
-        let rows = try Row.fetchCursor(try cachedStatement(sql: sql), arguments: arguments)
-        // The row is gone with its cursor.
-        return try withExtendedLifetime(rows) { try rows.next().map(read) }
+    init(_ row: Statement.Row, of key: ObjectKey? = nil) throws {
+        id = row.integer(0)
+        body = row.optionalInteger(1)
+        info = try ObjectInfo(row, from: 2, of: key)
     }
 }
 
@@ -44,43 +32,52 @@ enum Timestamp {
 
 extension ObjectInfo {
     /// Of a row whose columns from `first` on are those of an info.
-    init(_ row: Row, from first: Int) throws {
-        let key = try row.withUnsafeData(atIndex: first) { $0.flatMap { try? ObjectKey(validating: $0) } }
-        let digest = try row.withUnsafeData(atIndex: first + 3) { $0.flatMap { Digest(bytes: $0) } }
-        guard let key, let digest else { throw StorageError(.internal, "a row of the store is damaged") }
-        let (version, size, modified): (Int64, Int, Int64) = (row[first + 1], row[first + 2], row[first + 4])
-        let expires: Int64? = row[first + 5]
-        let attributes = try row.withUnsafeData(atIndex: first + 6) { try $0.map { try AttributesText.decode($0) } }
+    ///
+    /// - Parameter known: its key where that was asked for; read otherwise.
+    init(_ row: Statement.Row, from first: Int32, of known: ObjectKey? = nil) throws {
+        guard let key = known ?? ObjectKey(row.bytes(first)),
+            let digest = Digest(bytes: row.bytes(first + 3))
+        else { throw StorageError(.internal, "a row of the store is damaged") }
+        let attributes = row.bytes(first + 6)
         self.init(
-            key: key, size: size, version: Version(stored: version), digest: digest,
-            modified: Timestamp.date(modified), expires: expires.map(Timestamp.date),
-            attributes: attributes ?? ObjectAttributes())
+            key: key, size: Int(row.integer(first + 2)), version: Version(stored: row.integer(first + 1)),
+            digest: digest, modified: Timestamp.date(row.integer(first + 4)),
+            expires: row.optionalInteger(first + 5).map(Timestamp.date),
+            attributes: attributes.isEmpty ? ObjectAttributes() : try AttributesText.decode(Array(attributes)))
     }
 
     /// The values of an info's columns.
-    var columns: [(any DatabaseValueConvertible)?] {
+    var columns: [Statement.Parameter] {
         [
-            Data(key.rawValue.utf8), version.stored, size, digest.map { Data($0.bytes) },
-            Timestamp.microseconds(modified), expires.map(Timestamp.microseconds), AttributesText.encode(attributes),
+            .text(key.rawValue), .integer(version.stored), .integer(Int64(size)), .bytes(digest?.bytes),
+            .integer(Timestamp.microseconds(modified)), .integer(expires.map(Timestamp.microseconds)),
+            .bytes(AttributesText.encode(attributes)),
         ]
     }
 }
 
 extension Version {
-    /// A version that no state of an object had before.
-    static func random() -> Version { Version(stored: .random(in: .min ... .max)) }
+    /// A version that no state of an object had before: 60 bits as 15 digits, a string that takes no memory of its own.
+    static func random() -> Version { Version(stored: .random(in: 0..<1 << 60)) }
 
     init(stored: Int64) {
-        self.init(String(UInt64(bitPattern: stored), radix: 16))
+        let digits = String(unsafeUninitializedCapacity: 15) { buffer in
+            for place in 0..<15 {
+                let digit = UInt8(truncatingIfNeeded: stored >> (4 * (14 - place)) & 15)
+                buffer[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            }
+            return 15
+        }
+        self.init(digits)
     }
 
     /// As a row keeps it; nil where it is no version of such a store.
-    var stored: Int64? { UInt64(description, radix: 16).map { Int64(bitPattern: $0) } }
+    var stored: Int64? { Int64(description, radix: 16) }
 }
 
 /// Attributes as JSON, which other programs can query; nothing where there are none.
 enum AttributesText {
-    static func encode(_ attributes: ObjectAttributes) -> Data? {
+    static func encode(_ attributes: ObjectAttributes) -> [UInt8]? {
         if attributes == ObjectAttributes() { return nil }
         var writer = JSONWriter()
         writer.object { writer in
@@ -90,13 +87,13 @@ enum AttributesText {
                 for (name, values) in attributes.metadata { writer.field(name, values) }
             }
         }
-        return Data(writer.bytes)
+        return writer.bytes
     }
 
-    static func decode(_ data: Data) throws(StorageError) -> ObjectAttributes {
+    static func decode(_ bytes: [UInt8]) throws(StorageError) -> ObjectAttributes {
         var attributes = ObjectAttributes()
         do throws(JSONScanner.Malformed) {
-            try JSONScanner.object(Array(data)) { (name, scanner) throws(JSONScanner.Malformed) in
+            try JSONScanner.object(bytes) { (name, scanner) throws(JSONScanner.Malformed) in
                 switch name {
                 case "content_type": attributes.contentType = try scanner.string()
                 case "content_encoding": attributes.contentEncoding = try scanner.string()

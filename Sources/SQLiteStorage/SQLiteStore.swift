@@ -1,5 +1,4 @@
 public import FoundationEssentials
-import GRDB
 public import Storage
 
 /// Objects in one SQLite file, which any number of processes of one machine may share: small ones by the million, large
@@ -12,19 +11,22 @@ public import Storage
 /// after a grace. A body that is read while its object is replaced stays for a grace too; after that its reader is told
 /// `unavailable`.
 ///
-/// No call blocks one of Swift's threads. A full disk, or a file that others hold for too long, is `unavailable`; a
+/// No call blocks one of Swift's threads: what lies in memory is read in place by calls that can't block, all else happens
+/// on threads of the store's own. A full disk, or a file that others hold for too long, is `unavailable`; a
 /// damaged file `internal`. The `cause` of an error is GRDB's.
 public final class SQLiteStore: Store {
     /// How many chunks of an upload one transaction writes.
     private static let chunksAtOnce = 4
+    /// The bytes of an object that a thread of Swift's own reads.
+    private static let readAtOnce = 64 << 10
 
     private let configuration: SQLiteStoreConfiguration
-    private let connections: Connections
-    private let bodies: Bodies
-    private let now: @Sendable () -> Date
-    private let sweeps: Sweeps
+    let connections: Connections
+    let bodies: Bodies
+    let now: @Sendable () -> Date
+    let sweeps: Sweeps
 
-    /// Opens the file, made where it is missing, and sweeps it now and on a schedule.
+    /// Opens the file, made where it is missing, and removes what was left behind in it, now and on a schedule.
     ///
     /// - Parameter now: the clock by which objects expire.
     /// - Throws: `invalid` for a file that is something else, `unavailable` for one that can't be written.
@@ -33,8 +35,10 @@ public final class SQLiteStore: Store {
     ) async throws(StorageError) -> SQLiteStore {
         do throws(StorageError) {
             let store = SQLiteStore(configuration, try await Connections.open(configuration), now)
-            try await store.sweep()
-            store.sweeps.start(every: configuration.sweepInterval) { [weak store] in _ = try? await store?.sweep() }
+            _ = try await store.removeLeftovers()
+            store.sweeps.start(every: configuration.sweepInterval) { [weak store] in
+                _ = try? await store?.sweepOnSchedule()
+            }
             return store
         } catch {
             throw error.during(.open)
@@ -125,23 +129,25 @@ public final class SQLiteStore: Store {
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
-            let found = try await connections.read { database in
-                let sql = "SELECT id, body, \(ObjectRow.infoColumns), bytes FROM objects WHERE key = ?"
-                return try database.first(sql, [Data(key.rawValue.utf8)]) { row in
-                    (try ObjectRow(row), try row.withUnsafeData(atIndex: 9) { $0.map { Array($0) } })
+            let found = try await connections.read { connection in
+                try connection.statement(.object).first(.text(key.rawValue)) { row in
+                    if connection.isHurried && row.integer(2) > Self.readAtOnce { throw ReadConnection.TakesLong() }
+                    return (try ObjectInfo(row, from: 0, of: key), row.optionalInteger(7), Array(row.bytes(8)))
                 }
             }
-            let info = try live(found?.0.info, key, options.ifMatch)
+            guard let found else { throw StorageError.notFound(key) }
+            let info = try live(found.0, key, options.ifMatch)
             let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
             let verify = configuration.verify && options.verify
-            if let number = found?.0.body {
-                let body = StoredBody(number, info, range, verify: verify, bodies).body
+            if let number = found.1 {
+                let body = ReadBody.body(info, range, verify: verify) { [bodies] (rest) async throws(StorageError) in
+                    try await bodies.read(rest, of: number, info)
+                }
                 return StoredObject(info: info, range: range, body: body)
             }
-            let bytes = found?.1 ?? []
-            guard bytes.count == info.size, !verify || Digest(of: bytes) == info.digest else {
-                throw StoredBody.damaged(info)
-            }
+            let bytes = found.2
+            guard bytes.count == info.size else { throw Bodies.damaged(info) }
+            if verify { try info.check(Digest(of: bytes)) }
             let part = range.count == info.size ? bytes : Array(bytes[range])
             return StoredObject(info: info, range: range, body: ObjectBody(part))
         } catch {
@@ -151,18 +157,19 @@ public final class SQLiteStore: Store {
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            let found = try await connections.read { database in
-                let sql = "SELECT \(ObjectRow.infoColumns) FROM objects WHERE key = ?"
-                return try database.first(sql, [Data(key.rawValue.utf8)]) { try ObjectInfo($0, from: 0) }
+            let found = try await connections.read { connection in
+                try connection.statement(.info).first(.text(key.rawValue)) { try ObjectInfo($0, from: 0, of: key) }
             }
+            guard let found else { throw StorageError.notFound(key) }
             return try live(found, key, options.ifMatch)
         } catch {
             throw error.during(.info, key: key)
         }
     }
 
-    private func live(_ info: ObjectInfo?, _ key: ObjectKey, _ ifMatch: Version?) throws(StorageError) -> ObjectInfo {
-        guard let info, !info.isExpired(at: now()) else { throw .notFound(key) }
+    private func live(_ info: ObjectInfo, _ key: ObjectKey, _ ifMatch: Version?) throws(StorageError) -> ObjectInfo {
+        // Most objects never expire: no need to ask for the time.
+        if info.expires != nil && info.isExpired(at: now()) { throw .notFound(key) }
         try Precondition(ifMatch: ifMatch).check(info.version, of: key)
         return info
     }
@@ -183,8 +190,8 @@ public final class SQLiteStore: Store {
     public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
         try query.validate()
         do throws(StorageError) {
-            let listing = Listing(query: query, now: now())
-            return try await connections.readConsistently { database in try listing.page(database) }
+            let listing = Listing(query: query, now: Timestamp.microseconds(now()))
+            return try await connections.read { connection in try listing.page(&connection) }
         } catch {
             throw error.during(.list)
         }
@@ -204,35 +211,10 @@ public final class SQLiteStore: Store {
         }
     }
 
-    private var changes: Changes { Changes(now: now(), readerGrace: configuration.readerGrace) }
+    var changes: Changes { Changes(now: now(), readerGrace: configuration.readerGrace) }
 
     public func shutdown() async {
         sweeps.stop()
         await connections.close()
-    }
-
-    /// What a sweep removed.
-    public struct SweepResult: Sendable, Hashable {
-        /// Objects past their expiry.
-        public internal(set) var expiredObjects = 0
-        /// Bodies of no object: of uploads that did not end, of objects replaced and deleted.
-        public internal(set) var looseBodies = 0
-        /// Message ids of before the duplicate window.
-        public internal(set) var messageIDs = 0
-    }
-
-    /// Removes what nobody needs any more: what also happens at the start and on a schedule.
-    @discardableResult
-    public func sweep() async throws(StorageError) -> SweepResult {
-        let changes = changes
-        var result = SweepResult()
-        var count: Int
-        repeat {
-            count = try await connections.write { database in try changes.removeExpired(in: database) }
-            result.expiredObjects += count
-        } while count > 0
-        result.messageIDs = try await connections.write { database in try changes.removeMessages(in: database) }
-        result.looseBodies = try await bodies.sweep()
-        return result
     }
 }

@@ -13,13 +13,13 @@ final class WriteQueue: Sendable {
     private static let capacity = 16_384
     private static let batch = 256
 
-    private let pool: DatabasePool
+    private let queue: DatabaseQueue
     private let thread: IOThreads
     private let state = Mutex(State())
 
     /// - Parameter thread: one thread.
-    init(_ pool: DatabasePool, _ thread: IOThreads) {
-        self.pool = pool
+    init(_ queue: DatabaseQueue, _ thread: IOThreads) {
+        self.queue = queue
         self.thread = thread
     }
 
@@ -35,8 +35,8 @@ final class WriteQueue: Sendable {
     /// Lets end what waits, and closes the connections.
     func end() async {
         // What can't be closed now closes with its last user.
-        _ = try? await thread.run { [pool] () throws(StorageError) in
-            do { try pool.close() } catch { throw .database(error) }
+        _ = try? await thread.run { [queue] () throws(StorageError) in
+            do { try queue.close() } catch { throw .database(error) }
         }
     }
 
@@ -73,10 +73,9 @@ final class WriteQueue: Sendable {
     /// Runs them all in one transaction; why it was taken back, where it was.
     private func commit(_ batch: [any Entry]) -> StorageError? {
         do {
-            try pool.writeWithoutTransaction { database in
-                try database.inTransaction(.immediate) {
+            try queue.writeWithoutTransaction { database in
+                try database.transaction {
                     for entry in batch { try entry.run(database) }
-                    return .commit
                 }
             }
             return nil

@@ -11,6 +11,10 @@ package final class Backoff: Sendable {
     private let longest: Duration
     private let capacity: Int
     private let tokens: Mutex<Int>
+    private let granted = Atomic(0)
+
+    /// How many retries were granted.
+    package var retries: Int { granted.load(ordering: .relaxed) }
 
     /// - Parameters:
     ///   - base: the longest wait before the first retry; it doubles from then on, up to `longest`.
@@ -29,6 +33,7 @@ package final class Backoff: Sendable {
     /// asks for; nil: give up.
     package func delay(after attempt: Int, asked: Duration? = nil) -> Duration? {
         guard attempt < maxAttempts, takeTokens() else { return nil }
+        granted.add(1, ordering: .relaxed)
         let ceiling = min(longest, base * (1 << min(max(attempt - 1, 0), 30)))
         return max(ceiling * Double.random(in: 0...1), asked ?? .zero)
     }

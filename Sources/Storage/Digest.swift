@@ -25,10 +25,24 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
         self.init(hash.finalize())
     }
 
+    /// The digest whose 32 bytes `write` fills in.
+    init(_ write: (UnsafeMutableBufferPointer<UInt8>) -> Void) {
+        words = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: SHA256.byteCount) { bytes in
+            write(bytes)
+            return UnsafeRawBufferPointer(bytes).loadUnaligned(as: Words.self)
+        }
+    }
+
     /// The digest whose 32 bytes these are; nil for any other number.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == SHA256.byteCount else { return nil }
         words = Array(bytes).withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
+    }
+
+    /// The same of bytes as they lie.
+    package init?(bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == SHA256.byteCount else { return nil }
+        words = bytes.loadUnaligned(as: Words.self)
     }
 
     /// Parses `SHA-256=<base64url>`, or 64 hexadecimal digits, with or without the name; nil for anything else.

@@ -15,8 +15,9 @@ package struct ExpiryOrder: Sendable {
 
     package init() {}
 
-    /// Adds `key`; each key has one time at most.
-    package mutating func insert(_ key: ObjectKey, at time: Date) {
+    /// Adds `key`; false where it has that time already.
+    @discardableResult
+    package mutating func insert(_ key: ObjectKey, at time: Date) -> Bool {
         expiries.insert(Expiry(time: time, key: key))
     }
 
@@ -34,6 +35,18 @@ package struct ExpiryOrder: Sendable {
             return .next
         }
         return due
+    }
+
+    /// The same, which are removed.
+    package mutating func takeDue(at now: Date, atMost limit: Int) -> [ObjectKey] {
+        var due: [Expiry] = []
+        expiries.walk(from: { _ in false }) { expiry in
+            guard expiry.time <= now, due.count < limit else { return .stop }
+            due.append(expiry)
+            return .next
+        }
+        for expiry in due { expiries.remove(expiry) }
+        return due.map(\.key)
     }
 
     /// The key that expires first of all but `kept`, if its time is over at `now`.

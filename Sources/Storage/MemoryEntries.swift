@@ -9,20 +9,9 @@ struct MemoryEntries {
         let place: Int
     }
 
-    private struct Place {
-        var key: ObjectKey
-        var newer = none
-        var older = none
-    }
-
-    private static let none = -1
-
     private let tracksUse: Bool
     private var entries: [ObjectKey: Found] = [:]
-    private var places: [Place?] = []
-    private var free: [Int] = []
-    private var newest = none
-    private var oldest = none
+    private var recency = RecencyList()
     /// The bytes of all entries together.
     private(set) var byteCount = 0
 
@@ -44,7 +33,7 @@ struct MemoryEntries {
     /// The entry under `key`, which becomes the one used last.
     mutating func use(_ key: ObjectKey) -> MemoryContents.Entry? {
         guard let found = entries[key] else { return nil }
-        if tracksUse { markUsed(found.place) }
+        if tracksUse { recency.use(found.place) }
         return found.entry
     }
 
@@ -55,13 +44,10 @@ struct MemoryEntries {
         if let old = entries[key] {
             byteCount -= old.entry.bytes.count
             entries[key] = Found(entry: entry, place: old.place)
-            markUsed(old.place)
+            recency.use(old.place)
             return false
         }
-        let place = free.popLast() ?? places.count
-        if place < places.count { places[place] = Place(key: key) } else { places.append(Place(key: key)) }
-        entries[key] = Found(entry: entry, place: place)
-        linkNewest(place)
+        entries[key] = Found(entry: entry, place: recency.insert(key))
         return true
     }
 
@@ -74,37 +60,11 @@ struct MemoryEntries {
     /// Removes the entry under `key` and returns its info, if there was one.
     mutating func remove(_ key: ObjectKey) -> ObjectInfo? {
         guard let removed = entries.removeValue(forKey: key) else { return nil }
-        unlink(removed.place)
-        places[removed.place] = nil
-        free.append(removed.place)
+        recency.remove(removed.place)
         byteCount -= removed.entry.bytes.count
         return removed.entry.info
     }
 
     /// The info of the entry used longest ago, `key` aside.
-    func leastRecentlyUsed(except key: ObjectKey) -> ObjectInfo? {
-        guard let last = place(oldest) else { return nil }
-        return last.key == key ? place(last.newer).flatMap { info($0.key) } : info(last.key)
-    }
-
-    private func place(_ index: Int) -> Place? { places.indices.contains(index) ? places[index] : nil }
-
-    private mutating func markUsed(_ index: Int) {
-        guard index != newest else { return }
-        unlink(index)
-        linkNewest(index)
-    }
-
-    private mutating func unlink(_ index: Int) {
-        let (newer, older) = (places[index]?.newer ?? Self.none, places[index]?.older ?? Self.none)
-        if newer == Self.none { newest = older } else { places[newer]?.older = older }
-        if older == Self.none { oldest = newer } else { places[older]?.newer = newer }
-    }
-
-    private mutating func linkNewest(_ index: Int) {
-        places[index]?.newer = Self.none
-        places[index]?.older = newest
-        if newest == Self.none { oldest = index } else { places[newest]?.newer = index }
-        newest = index
-    }
+    func leastRecentlyUsed(except key: ObjectKey) -> ObjectInfo? { recency.last(except: key).flatMap { info($0) } }
 }

@@ -66,7 +66,6 @@ public final class MemoryStore: Store {
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
-            let now = now()
             let entry = try contents.withLock { contents throws(StorageError) in
                 try contents.entry(key, ifMatch: options.ifMatch, now: now)
             }
@@ -80,7 +79,6 @@ public final class MemoryStore: Store {
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            let now = now()
             return try contents.withLock { contents throws(StorageError) in
                 try contents.entry(key, ifMatch: options.ifMatch, now: now).info
             }

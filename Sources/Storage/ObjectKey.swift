@@ -1,3 +1,5 @@
+import Glibc
+
 /// The name of an object: a `/`-separated path of 1…1024 bytes of UTF-8.
 ///
 /// No segment is empty, `.` or `..`, there is no leading or trailing `/`, and no control character. Every other
@@ -22,10 +24,35 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
 
     /// Validates bytes that came from outside: they must be UTF-8 too.
     public init(validating bytes: some Collection<UInt8>) throws(StorageError) {
+        let plain = bytes.withContiguousStorageIfAvailable { Self.plain($0) }
+        if let key = plain ?? nil {
+            self = key
+            return
+        }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw StorageError(.invalid, "the key is not valid UTF-8")
         }
         try self.init(validating: text)
+    }
+
+    /// The key of bytes as they lie; nil where they are none.
+    package init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let key = bytes.withMemoryRebound(to: UInt8.self, { Self.plain($0) ?? (try? ObjectKey(validating: $0)) })
+        else { return nil }
+        self = key
+    }
+
+    /// The key of plain ASCII, as most are; nil for what has to be looked at more closely.
+    private static func plain(_ bytes: UnsafeBufferPointer<UInt8>) -> ObjectKey? {
+        guard bytes.reduce(0, |) < 0x80, flaw(in: bytes) == nil else { return nil }
+        let text = String(unsafeUninitializedCapacity: bytes.count) {
+            _ = $0.initialize(from: bytes); return bytes.count
+        }
+        return ObjectKey(unchecked: text)
+    }
+
+    private init(unchecked rawValue: String) {
+        self.rawValue = rawValue
     }
 
     /// The key, or nil where it is not valid.
@@ -38,7 +65,7 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
     public var description: String { rawValue }
 
     public static func == (left: ObjectKey, right: ObjectKey) -> Bool {
-        left.rawValue.withBytes { left in right.rawValue.withBytes { left.elementsEqual($0) } }
+        left.rawValue.withBytes { right.isWritten(as: UnsafeRawBufferPointer($0)) }
     }
 
     public static func < (left: ObjectKey, right: ObjectKey) -> Bool {
@@ -50,12 +77,23 @@ public struct ObjectKey: Sendable, Hashable, Comparable, LosslessStringConvertib
         rawValue.withBytes { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 
-    private static func flaw(in text: String) -> String? {
-        let count = text.utf8.count
-        if count == 0 { return "is empty" }
-        if count > maximumBytes { return "is longer than \(maximumBytes) bytes" }
+    /// Whether `bytes` are those of its UTF-8.
+    package func isWritten(as bytes: UnsafeRawBufferPointer) -> Bool {
+        rawValue.withBytes { own in
+            guard own.count == bytes.count, let start = own.baseAddress, let other = bytes.baseAddress else {
+                return own.isEmpty && bytes.isEmpty
+            }
+            return memcmp(start, other, own.count) == 0
+        }
+    }
+
+    private static func flaw(in text: String) -> String? { text.withBytes { flaw(in: $0) } }
+
+    private static func flaw(in bytes: UnsafeBufferPointer<UInt8>) -> String? {
+        if bytes.isEmpty { return "is empty" }
+        if bytes.count > maximumBytes { return "is longer than \(maximumBytes) bytes" }
         var (length, dots, previous) = (0, 0, UInt8(0))
-        for byte in text.utf8 {
+        for byte in bytes {
             if byte == UInt8(ascii: "/") {
                 if let flaw = segmentFlaw(length, dots) { return flaw }
                 (length, dots) = (0, 0)
@@ -84,7 +122,7 @@ extension String {
     }
 
     /// Lends the UTF-8 bytes where they lie: several times faster than the view's iterator.
-    fileprivate func withBytes<Value>(_ body: (UnsafeBufferPointer<UInt8>) -> Value) -> Value {
+    package func withBytes<Value>(_ body: (UnsafeBufferPointer<UInt8>) -> Value) -> Value {
         if let value = utf8.withContiguousStorageIfAvailable(body) { return value }
         return Array(utf8).withUnsafeBufferPointer(body)
     }

@@ -1,4 +1,3 @@
-import Crypto
 import Dispatch
 import Synchronization
 
@@ -10,10 +9,12 @@ package final class ParallelHash: Sendable {
         var writer: CheckedContinuation<Void, Never>?
     }
 
-    private static let depth = 8
+    /// How many chunks, and bytes, may wait; a writer who waits goes on when half of them are left, since it costs
+    /// more to wake it for each.
+    private static let depth = 16
     private static let depthInBytes = 8 << 20
 
-    private let hash = Mutex(SHA256())
+    private let hash = Mutex(BulkSHA256())
     private let progress = Mutex(Progress())
     private let queue = DispatchQueue(label: "storage.hash")
 
@@ -24,7 +25,7 @@ package final class ParallelHash: Sendable {
         let mustWait = progress.withLock { progress in
             progress.waiting += 1
             progress.waitingBytes += bytes.count
-            return !Self.hasRoom(progress)
+            return !Self.hasRoom(progress, upTo: 1)
         }
         queue.async { [self] in
             hash.withLock { $0.update(bytes) }
@@ -36,14 +37,14 @@ package final class ParallelHash: Sendable {
     /// The digest of everything that was taken.
     package func finalize() async -> Digest {
         await withCheckedContinuation { continuation in
-            queue.async { [self] in continuation.resume(returning: Digest(hash.withLock { $0.finalize() })) }
+            queue.async { [self] in continuation.resume(returning: hash.withLock { $0.finalize() }) }
         }
     }
 
     private func room() async {
         await withCheckedContinuation { continuation in
             let hasRoom = progress.withLock { progress in
-                if Self.hasRoom(progress) { return true }
+                if Self.hasRoom(progress, upTo: 1) { return true }
                 progress.writer = continuation
                 return false
             }
@@ -51,16 +52,16 @@ package final class ParallelHash: Sendable {
         }
     }
 
-    /// One chunk may wait however large it is.
-    private static func hasRoom(_ progress: Progress) -> Bool {
-        progress.waiting <= depth && (progress.waitingBytes <= depthInBytes || progress.waiting <= 1)
+    /// Whether no more than a part of what may wait does, `1 / divisor` of it. One chunk may, however large it is.
+    private static func hasRoom(_ progress: Progress, upTo divisor: Int) -> Bool {
+        progress.waiting <= depth / divisor && progress.waitingBytes <= depthInBytes / divisor || progress.waiting <= 1
     }
 
     private func finishOne(_ count: Int) {
         let writer = progress.withLock { progress -> CheckedContinuation<Void, Never>? in
             progress.waiting -= 1
             progress.waitingBytes -= count
-            guard Self.hasRoom(progress) else { return nil }
+            guard Self.hasRoom(progress, upTo: 2) else { return nil }
             defer { progress.writer = nil }
             return progress.writer
         }

@@ -4,17 +4,19 @@ struct SortedBlocks<Element: Comparable & Sendable>: Sendable {
     /// Sorted blocks of sorted elements; none is empty.
     private var blocks: [[Element]] = []
 
-    /// Inserts `element`; no effect where it is present.
-    mutating func insert(_ element: Element) {
+    /// Inserts `element`; false, and no effect, where it is present.
+    @discardableResult
+    mutating func insert(_ element: Element) -> Bool {
         guard !blocks.isEmpty else {
             blocks = [[element]]
-            return
+            return true
         }
         let block = block(for: element)
         let index = Self.lowerBound(blocks[block].count) { blocks[block][$0] < element }
-        if index < blocks[block].count, blocks[block][index] == element { return }
+        if index < blocks[block].count, blocks[block][index] == element { return false }
         blocks[block].insert(element, at: index)
         if blocks[block].count > Self.capacity { split(block) }
+        return true
     }
 
     /// Removes `element`; no effect where it is absent.

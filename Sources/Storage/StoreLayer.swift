@@ -11,6 +11,9 @@ public protocol StoreLayer: Store {
 
     /// How the layer's changes are followed; nil where that is not possible.
     var watcher: StoreWatcher? { get }
+
+    /// How the layer itself is looked after, beside what lies beneath; nil where it need not be.
+    var keeper: StoreKeeper? { get }
 }
 
 /// How a store is followed: ``WatchableStore/watch(_:)`` of that store, or of one beneath it.
@@ -22,6 +25,9 @@ public typealias StoreKeeper = @Sendable () async throws(StorageError) -> Upkeep
 extension StoreLayer {
     /// The same info: that of a layer that changes nothing of it.
     public func shown(_ info: ObjectInfo) -> ObjectInfo? { info }
+
+    /// None: that of a layer that keeps nothing of its own.
+    public var keeper: StoreKeeper? { nil }
 
     /// Follows the one store beneath, whose keys are the layer's too.
     public var watcher: StoreWatcher? {
@@ -48,7 +54,7 @@ extension Store {
             return [keep]
         }
         guard let layer = self as? any StoreLayer else { return [] }
-        var keepers: [StoreKeeper] = []
+        var keepers = layer.keeper.map { [$0] } ?? []
         for store in layer.beneath {
             for keep in store.keepers { keepers.append(layer.shown(by: keep)) }
         }

@@ -1,59 +1,75 @@
 import Crypto
 import Storage
 
-/// Reads one version of an object by ranges; the next one is fetched while the reader works on the last.
+/// Reads one version of an object by ranges, several in flight ahead of the reader.
 actor RangeReader {
+    private typealias Fetch = Task<Result<[UInt8], StorageError>, Never>
+
+    /// How many ranges are in flight, or wait to be read, at once.
+    private static let window = 4
+
     private let info: ObjectInfo
     private let wanted: Range<Int>
     private let store: RemoteStore
     private let step: Int
-    private var offset: Int
-    private var ahead: Task<Result<[UInt8], StorageError>, Never>?
+    /// Whether the digest is compared at the end.
+    private let verifies: Bool
+    /// Where the next range to be fetched begins.
+    private var front: Int
+    private var fetches: [(range: Range<Int>, task: Fetch)] = []
     private var hash = SHA256()
 
-    private init(_ info: ObjectInfo, _ wanted: Range<Int>, _ store: RemoteStore) {
+    private init(_ info: ObjectInfo, _ wanted: Range<Int>, _ store: RemoteStore, verify: Bool) {
         self.info = info
         self.wanted = wanted
         self.store = store
         step = min(1 << 20, store.room)
-        offset = wanted.lowerBound
+        verifies = verify && wanted.count == info.size
+        front = wanted.lowerBound
     }
 
     deinit {
-        ahead?.cancel()
+        fetches.forEach { $0.task.cancel() }
     }
 
-    static func body(of info: ObjectInfo, _ range: Range<Int>, from store: RemoteStore) -> ObjectBody {
-        let reader = RangeReader(info, range, store)
+    static func body(of info: ObjectInfo, _ range: Range<Int>, from store: RemoteStore, verify: Bool) -> ObjectBody {
+        let reader = RangeReader(info, range, store, verify: verify)
         return ObjectBody(size: range.count) { () async throws(StorageError) in try await reader.next() }
     }
 
     private func next() async throws(StorageError) -> [UInt8]? {
-        guard offset < wanted.upperBound else {
+        fetchAhead()
+        guard !fetches.isEmpty else {
             try verify()
             return nil
         }
-        let task = ahead ?? fetch(offset)
-        ahead = nil
-        let part = offset..<min(offset + step, wanted.upperBound)
+        let (range, task) = fetches.removeFirst()
         let bytes = try await withTaskCancellationHandler {
             await task.value
         } onCancel: {
             task.cancel()
         }.get()
-        guard bytes.count == part.count else {
-            throw StorageError(.internal, "the component gave \(bytes.count) bytes for a range of \(part.count)")
+        guard bytes.count == range.count else {
+            throw StorageError(.internal, "the component gave \(bytes.count) bytes for a range of \(range.count)")
         }
-        offset = part.upperBound
-        if offset < wanted.upperBound { ahead = fetch(offset) }
-        if wanted.count == info.size { hash.update(data: bytes) }
+        fetchAhead()
+        if verifies { hash.update(data: bytes) }
         return bytes
     }
 
-    private func fetch(_ start: Int) -> Task<Result<[UInt8], StorageError>, Never> {
-        let last = min(start + step, wanted.upperBound) - 1
-        let options = GetOptions(range: .bounded(first: start, last: last), ifMatch: info.version)
+    private func fetchAhead() {
+        while fetches.count < Self.window, front < wanted.upperBound {
+            let range = front..<min(front + step, wanted.upperBound)
+            fetches.append((range, fetch(range)))
+            front = range.upperBound
+        }
+    }
+
+    private func fetch(_ range: Range<Int>) -> Fetch {
+        let bounds = ByteRange.bounded(first: range.lowerBound, last: range.upperBound - 1)
+        let options = GetOptions(range: bounds, ifMatch: info.version)
         let (store, key) = (store, info.key)
+        // Unstructured, since it is begun in one call of the reader and awaited in a later one; `deinit` cancels it.
         return Task {
             do throws(StorageError) {
                 return .success(try await store.get(key, options: options).body.collect(upTo: .max))
@@ -64,7 +80,7 @@ actor RangeReader {
     }
 
     private func verify() throws(StorageError) {
-        guard wanted.count == info.size, let expected = info.digest else { return }
+        guard verifies, let expected = info.digest else { return }
         let digest = Digest(hash.finalize())
         guard digest == expected else {
             throw StorageError(

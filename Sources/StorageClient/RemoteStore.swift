@@ -5,20 +5,46 @@ import StorageWire
 /// A component's store, spoken to over its ports: a `Store` like any other.
 ///
 /// Objects of any size go through: what does not fit one message is uploaded in parts, and read in ranges of one
-/// version.
+/// version, several in flight.
 public final class RemoteStore: Store {
+    /// What there are ports for.
+    private static let reachable: Capabilities = [.createOnly, .compareAndSwap, .timeToLive, .messageID]
+
+    public let capabilities: Capabilities
     let connection: NATSConnection
     let timeout: Duration
     private let instance: String
 
-    /// The store of `instance`, reached over `connection`; `timeout` is how long one request may take.
-    public init(_ connection: NATSConnection, instance: String = "objectstore", timeout: Duration = .seconds(30)) {
+    /// The store of `instance`, reached over `connection`, without asking whether it is there.
+    ///
+    /// - Parameters:
+    ///   - timeout: how long one request may take.
+    ///   - capabilities: what the store behind the component can do. What it can't is refused by the component anyway,
+    ///     as `unsupported`; a program that has to know before takes ``discover(_:instance:timeout:)``.
+    public init(
+        _ connection: NATSConnection, instance: String = "objectstore", timeout: Duration = .seconds(30),
+        capabilities: Capabilities = [.createOnly, .compareAndSwap, .timeToLive, .messageID]
+    ) {
         self.connection = connection
         self.instance = instance
         self.timeout = timeout
+        self.capabilities = capabilities.intersection(Self.reachable)
     }
 
-    public var capabilities: Capabilities { [.createOnly, .compareAndSwap, .timeToLive, .messageID] }
+    /// The store of `instance`, with the capabilities that the component tells of the store behind it.
+    ///
+    /// Of several components of the instance the first to answer is believed: they should stand on the same store.
+    ///
+    /// - Throws: `unavailable` where no component serves the instance, `timeout`, `invalid` for a name that is none.
+    public static func discover(
+        _ connection: NATSConnection, instance: String = "objectstore", timeout: Duration = .seconds(30)
+    ) async throws(StorageError) -> RemoteStore {
+        let asking = RemoteStore(connection, instance: instance, timeout: timeout)
+        let reply = try await asking.ask("$SRV.INFO.storage-\(instance)", [], [])
+        let info = try JSON.decode(WireServiceInfo.self, from: reply.payload, what: "component's answer")
+        guard let capabilities = info.capabilities else { return asking }
+        return RemoteStore(connection, instance: instance, timeout: timeout, capabilities: capabilities)
+    }
 
     /// The most bytes of one message's payload, with room for headers.
     var room: Int { max(1024, connection.maxPayload - (16 << 10)) }
@@ -50,7 +76,8 @@ public final class RemoteStore: Store {
         }
         let info = try await info(key, options: InfoOptions(ifMatch: options.ifMatch))
         let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
-        return StoredObject(info: info, range: range, body: RangeReader.body(of: info, range, from: self))
+        return StoredObject(
+            info: info, range: range, body: RangeReader.body(of: info, range, from: self, verify: options.verify))
     }
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
@@ -110,7 +137,7 @@ public final class RemoteStore: Store {
         case .cancelled: .cancelled
         case .invalidArgument: StorageError(.invalid, error.message, cause: error)
         case .maxPayload: StorageError(.tooLarge, error.message, cause: error)
-        case .permission, .authorization: StorageError(.internal, error.message, cause: error)
+        case .permission, .authorization, .tls: StorageError(.internal, error.message, cause: error)
         default: StorageError(.unavailable, error.message, cause: error)
         }
     }

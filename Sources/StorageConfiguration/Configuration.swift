@@ -1,6 +1,6 @@
-public import Logging
 public import NATS
 import Storage
+public import StorageOperations
 public import StorageService
 import Yams
 
@@ -9,9 +9,13 @@ public struct Configuration: Sendable {
     /// How to reach NATS.
     public var nats = NATSOptions()
     /// What is logged.
-    public var logLevel = Logger.Level.info
+    public var log = LogSettings()
+    /// The HTTP port; nil: none.
+    public var http: OperationsOptions?
     /// The instances, each with its store.
     public var instances: [(configuration: InstanceConfiguration, store: StoreConfiguration)]
+    /// What takes effect, by its place in the file: to be compared.
+    var effective: [String: String] = [:]
 
     /// One instance over `store`.
     public init(instance: InstanceConfiguration, store: StoreConfiguration) {
@@ -26,6 +30,7 @@ public struct Configuration: Sendable {
         let root = try ConfigurationNode(yaml: yaml, environment: environment)
         instances = []
         try Self.section.read(root, into: &self)
+        effective = try root.effective(.section(Self.description))
     }
 
     private init() {
@@ -38,10 +43,13 @@ public struct Configuration: Sendable {
             Setting("nats", .section(NATSKeys.section.description(NATSKeys())), "How to reach NATS.") { node, file in
                 var keys = NATSKeys()
                 try NATSKeys.section.read(node, into: &keys)
-                file.nats = keys.natsOptions
+                file.nats = try keys.natsOptions(node)
             },
-            Setting("log", .section(log.description(Configuration())), "What is logged.") {
-                try log.read($0, into: &$1)
+            Setting("log", .section(LogKeys.section.description(LogSettings())), "What is logged.") {
+                try LogKeys.section.read($0, into: &$1.log)
+            },
+            Setting("http", .section(HTTPKeys.section.description(nil)), "The HTTP port; without it there is none.") {
+                try HTTPKeys.section.read($0, into: &$1.http)
             },
             Setting("instances", .list(.section(InstanceKeys.description)), "The components.") { node, file in
                 file.instances = try node.elements().map { try InstanceKeys.read($0) }
@@ -49,13 +57,6 @@ public struct Configuration: Sendable {
                     throw node.failure("two instances have the same name")
                 }
             }.required,
-        ])
-
-    private static let log = Section<Configuration>(
-        "What is logged.",
-        [
-            .choice(
-                "level", \.logLevel, Logger.Level.allCases.map { ($0.rawValue, $0) }, "The least important that is.")
         ])
 
     /// Everything that a file may hold.
@@ -69,9 +70,23 @@ extension ConfigurationNode {
         do {
             node = try compose(yaml: yaml)
         } catch {
-            throw ConfigurationError("", "the file is not YAML: \(error)")
+            throw ConfigurationError("", "the file is not YAML: \(Self.sentence(error))")
         }
         guard let node else { throw ConfigurationError("", "the file is empty") }
         self.init(node: node, path: "", environment: environment)
+    }
+
+    /// What is wrong and where, without the text that is there: it may be a secret.
+    private static func sentence(_ error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            "line \(mark.line), column \(mark.column): \(problem)"
+        case .reader(let problem, _, _, _): problem
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            "line \(context.mark.line), column \(context.mark.column): a key stands there twice: "
+                + duplicates.joined(separator: ", ")
+        default: "it can't be parsed"
+        }
     }
 }

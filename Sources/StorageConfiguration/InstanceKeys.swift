@@ -43,6 +43,9 @@ struct InstanceKeys: Sendable {
             .size("max_object_size", \.maxObjectSize, "The largest object."),
             .integer("max_in_flight", \.maxInFlight, in: 1...65_536, "How many requests are worked on at once."),
             .integer("max_uploads", \.maxUploads, in: 1...4096, "How many uploads may be open."),
+            .duration("upload_idle", \.uploadIdle, "How long an upload may be silent."),
+            .integer(
+                "max_keys", \.maxKeys, in: 1...ListQuery.maximumLimit, "The most keys in one answer to a list."),
             .duration("request_timeout", \.requestTimeout, "How long a request may take, unless it says so itself."),
         ])
 

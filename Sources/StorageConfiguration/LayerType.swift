@@ -18,6 +18,9 @@ struct LayerType: Sendable {
         LayerType("prefix", prefix, Prefix()) { (options, store) throws(StorageError) in
             try PrefixedStore(store, prefix: options.path)
         },
+        LayerType("blocks", blocks, BlockOptions()) { (options, store) throws(StorageError) in
+            try BlockStore(store, options)
+        },
         LayerType("compress", compress, CompressionOptions(), check: { try $0.validate() }) { options, store in
             CompressedStore(store, options)
         },
@@ -131,6 +134,18 @@ struct LayerType: Sendable {
                 let path = options.path
                 _ = try node.checked { try PrefixedStore(MemoryStore(), prefix: path) }
             }.required
+        ])
+
+    private static let blocks = Section<BlockOptions>(
+        "Keeps equal bytes once, in blocks named by their digests. What else the store beneath holds is not seen.",
+        [
+            .size(
+                "block_size", \.blockSize, in: 1 << 10...64 << 20,
+                "Objects of more bytes are cut into blocks of it. Not to be changed for a store that has objects."),
+            .duration(
+                "grace", \.grace,
+                "How long a block that nothing refers to is kept: more than any put takes, and than clocks differ."),
+            .duration("collect_every", \.collectEvery, or: "never", "How often such blocks are looked for."),
         ])
 
     private static let compress = Section<CompressionOptions>(

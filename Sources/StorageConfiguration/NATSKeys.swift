@@ -3,6 +3,8 @@ import NATS
 /// The keys of `nats`.
 struct NATSKeys: Sendable {
     private var options = NATSOptions()
+    /// Which keys say who the client is.
+    private var identities: Set<String> = []
     private var user: String?
     private var password: String?
 
@@ -10,23 +12,26 @@ struct NATSKeys: Sendable {
         "How to reach NATS.",
         [
             Setting(
-                "url", .list(.text), "A server's URL, or several of one cluster.",
+                "url", .list(.url), "A server's URL, or several of one cluster.",
                 initial: { $0.options.urls.joined(separator: ", ") }
             ) {
                 $1.options.urls = try $0.elements().map { try $0.string() }
             },
-            Setting("credentials", .text, "A credentials file.") {
-                $1.options.credentials = .credentialsFile(try $0.string())
+            identity("credentials", .text, "A credentials file.") { .credentialsFile(try $0.string()) },
+            identity("nkey", .text, "A file that holds an nkey's seed.") { .nkey(seedFile: try $0.string()) },
+            identity("token", .secret, "A token.") { .token(try $0.secret()) },
+            Setting("user", .text, "A user's name.") { node, keys in
+                keys.user = try node.text()
+                if keys.user != nil { keys.identities.insert("user") }
             },
-            Setting("nkey", .text, "A file that holds an nkey's seed.") {
-                $1.options.credentials = .nkey(seedFile: try $0.string())
-            },
-            .text("user", \.user, "A user's name."),
             .secret("password", \.password, "The user's password."),
-            Setting("token", .secret, "A token.") { $1.options.credentials = .token(try $0.secret()) },
+            .text("inbox_prefix", \.options.inboxPrefix, "What the subjects of replies begin with."),
             Setting("tls", .section(tls.description(NATSOptions.TLS())), "Files for TLS.") { node, keys in
                 var files = NATSOptions.TLS()
                 try tls.read(node, into: &files)
+                guard (files.certificate == nil) == (files.key == nil) else {
+                    throw node.failure("certificate and key belong together: one of them is missing")
+                }
                 keys.options.tls = files
             },
         ])
@@ -39,8 +44,24 @@ struct NATSKeys: Sendable {
             .text("key", \.key, "The certificate's key."),
         ])
 
+    private static func identity(
+        _ name: String, _ shape: Shape, _ summary: String,
+        _ credentials: @escaping @Sendable (ConfigurationNode) throws -> NATSOptions.Credentials
+    ) -> Setting<NATSKeys> {
+        Setting(name, shape, summary) { node, keys in
+            keys.options.credentials = try credentials(node)
+            keys.identities.insert(name)
+        }
+    }
+
     /// What the keys say together.
-    var natsOptions: NATSOptions {
+    ///
+    /// - Throws: where they name no user, or more than one.
+    func natsOptions(_ node: ConfigurationNode) throws -> NATSOptions {
+        guard identities.count <= 1 else {
+            throw node.failure("\(identities.sorted().joined(separator: " and ")) exclude one another")
+        }
+        guard (user == nil) == (password == nil) else { throw node.failure("user and password belong together") }
         var options = options
         if let user { options.credentials = .userPassword(user, password ?? "") }
         return options

@@ -28,42 +28,48 @@ extension Configuration {
 }
 
 extension ConfigurationNode {
-    fileprivate func printed(_ shape: Shape) throws -> Printed {
+    /// - Parameter hides: whether secrets are left out.
+    func printed(_ shape: Shape, hides: Bool = true) throws -> Printed {
         switch shape {
-        case .secret: .scalar("(hidden)")
-        case .text, .integer, .number, .boolean, .size, .duration, .choice: .scalar(try string().withoutPassword)
-        case .list(let element): .list(try elements().map { try $0.printed(element) })
+        case .secret: .scalar(hides ? "(hidden)" : try secret())
+        case .url: .scalar(hides ? try string().withoutUser : try string())
+        case .text, .integer, .number, .boolean, .size, .duration, .choice:
+            .scalar(hides ? try string().withoutPassword : try string())
+        case .list(let element): .list(try elements().map { try $0.printed(element, hides: hides) })
         case .mapping(let value):
             .mapping(
-                try values().sorted { $0.key < $1.key }.map { .init(name: $0.key, value: try $0.value.printed(value)) })
-        case .section(let section): .mapping(try entries(section))
-        case .generator: .mapping(try entries(KeyGeneratorKeys.section.description(.init())))
-        case .extractor: .mapping(try entries(MetadataExtractorKeys.section.description(.init())))
-        case .store: try printedStore()
-        case .layer: try printedLayer()
+                try values().sorted { $0.key < $1.key }
+                    .map { .init(name: $0.key, value: try $0.value.printed(value, hides: hides)) })
+        case .section(let section): .mapping(try entries(section, hides))
+        case .generator: .mapping(try entries(KeyGeneratorKeys.section.description(.init()), hides))
+        case .extractor: .mapping(try entries(MetadataExtractorKeys.section.description(.init()), hides))
+        case .store: try printedStore(hides)
+        case .layer: try printedLayer(hides)
         }
     }
 
-    private func entries(_ section: SectionDescription) throws -> [Printed.Entry] {
+    private func entries(_ section: SectionDescription, _ hides: Bool) throws -> [Printed.Entry] {
         try section.keys.compactMap { key in
-            if let value = try field(key.name) { return .init(name: key.name, value: try value.printed(key.shape)) }
+            if let value = try field(key.name) {
+                return .init(name: key.name, value: try value.printed(key.shape, hides: hides))
+            }
             return key.initial.map { .init(name: key.name, value: .scalar($0), isInitial: true) }
         }
     }
 
-    private func printedStore() throws -> Printed {
+    private func printedStore(_ hides: Bool) throws -> Printed {
         let type = try storeType()
         var all: [Printed.Entry] = [.init(name: "type", value: .scalar(type.name))]
-        all += try entries(type.description)
+        all += try entries(type.description, hides)
         if let layers = try field("layers") {
-            all.append(.init(name: "layers", value: try layers.printed(.list(.layer))))
+            all.append(.init(name: "layers", value: try layers.printed(.list(.layer), hides: hides)))
         }
         return .mapping(all)
     }
 
-    private func printedLayer() throws -> Printed {
+    private func printedLayer(_ hides: Bool) throws -> Printed {
         let (type, options) = try layerType()
-        let entries = try options.entries(type.description)
+        let entries = try options.entries(type.description, hides)
         return entries.isEmpty
             ? .scalar(type.name) : .mapping([.init(name: type.name, value: .mapping(entries))])
     }
@@ -120,11 +126,13 @@ extension String {
         return "\"" + escaped.joined() + "\""
     }
 
-    /// A URL without the user and password that it may hold.
-    fileprivate var withoutPassword: String {
-        guard let start = firstRange(of: "://")?.upperBound, let end = self[start...].lastIndex(of: "@") else {
-            return self
-        }
+    /// Without the user and password of a URL, where it is one.
+    fileprivate var withoutPassword: String { contains("://") ? withoutUser : self }
+
+    /// A URL, with or without a scheme, without the user and password that it may hold.
+    fileprivate var withoutUser: String {
+        let start = firstRange(of: "://")?.upperBound ?? startIndex
+        guard let end = self[start...].lastIndex(of: "@") else { return self }
         return self[..<start] + "(hidden)" + self[end...]
     }
 }

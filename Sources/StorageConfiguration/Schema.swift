@@ -71,7 +71,7 @@ private enum Schema {
 
     private static func shape(_ shape: Shape) -> Object {
         switch shape {
-        case .text: ["type": .array([.string("string"), .string("number"), .string("boolean")])]
+        case .text, .url: ["type": .array([.string("string"), .string("number"), .string("boolean")])]
         case .secret:
             anyOf(
                 .object(Self.shape(.text)),

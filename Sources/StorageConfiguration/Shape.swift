@@ -1,6 +1,8 @@
 /// What a value in the file may be: what a person is told of it, what the schema says, and what is printed follow from it.
 indirect enum Shape: Sendable {
     case text
+    /// Text; the user and password in it are never printed.
+    case url
     /// Never printed; also `{file: PATH}`.
     case secret
     case integer(ClosedRange<Int>)

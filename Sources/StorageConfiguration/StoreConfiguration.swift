@@ -34,6 +34,20 @@ public indirect enum StoreConfiguration: Sendable {
         self = store.with(try layers?.elements().map { try LayerConfiguration($0) } ?? [])
     }
 
+    /// What the file calls its type.
+    public var typeName: String {
+        switch self {
+        case .memory: "memory"
+        case .jetStream: "jetstream"
+        case .file: "file"
+        case .sqlite: "sqlite"
+        case .s3: "s3"
+        case .gcs: "gcs"
+        case .tiered: "tiered"
+        case .layered(let base, _): base.typeName
+        }
+    }
+
     /// The store with these layers around it.
     func with(_ layers: [LayerConfiguration]) -> StoreConfiguration {
         layers.isEmpty ? self : .layered(self, layers)

@@ -59,6 +59,7 @@ struct StoreType: Sendable {
             .duration("ttl", \.ttl, "How long every object lives."),
             .size("max_bytes", \.maxBytes, "The most bytes it may take."),
             .boolean("compression", \.compression, "Whether the servers compress it."),
+            .boolean("atomic", \.isAtomic, "Whether each put is stored and synced as a whole (NATS 2.12 and later)."),
             .size("chunk_size", \.chunkSize, in: 1024...64 << 20, "The size of the chunks that objects are cut into."),
             .choice(
                 "consistency", \.readsAnyReplica, [("latest", false), ("any", true)],

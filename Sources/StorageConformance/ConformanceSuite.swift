@@ -1,6 +1,6 @@
 public import Storage
 
-/// The contract of ``Storage/Store`` as small named cases, the same for every backend, layer and client.
+/// The contract of `Store` as small named cases, the same for every backend, layer and client.
 public enum ConformanceSuite {
     /// Every case that leaves the store as it was.
     public static let cases: [ConformanceCase] =

@@ -8,6 +8,8 @@ public struct BlockOptions: Sendable {
     /// For how long a block that nothing refers to is kept: four times what a put may take from its last block to its
     /// reference, and more than any two clocks differ.
     public var grace = Duration.seconds(3600)
+    /// How often such blocks are looked for, where the component looks after its stores; nil: never.
+    public var collectEvery: Duration? = .seconds(3600)
 
     /// These unless changed.
     public init() {}
@@ -27,6 +29,7 @@ public struct BlockStore: StoreLayer {
     let keys: PrefixedStore
     let blocks: Blocks
     let options: BlockOptions
+    private let schedule: CleaningSchedule
 
     /// Keeps keys and blocks in `base`, which holds nothing else beneath `keys/` and `blocks/`.
     ///
@@ -40,6 +43,7 @@ public struct BlockStore: StoreLayer {
         }
         self.base = base
         self.options = options
+        schedule = CleaningSchedule(every: options.collectEvery, grace: options.grace)
         keys = try PrefixedStore(base, prefix: "keys")
         blocks = Blocks(store: try PrefixedStore(base, prefix: "blocks"), grace: options.grace, now: now)
     }
@@ -51,6 +55,15 @@ public struct BlockStore: StoreLayer {
     public var beneath: [any Store] { [keys] }
 
     public func shown(_ info: ObjectInfo) -> ObjectInfo? { try? BlockReference.shown(info) }
+
+    /// Collects blocks on the schedule; nil over a store without compare-and-swap, where ``collect()`` can't.
+    public var keeper: StoreKeeper? {
+        guard base.capabilities.contains(.compareAndSwap), options.collectEvery != nil else { return nil }
+        return { () async throws(StorageError) in
+            if schedule.isDue { _ = try await collect() }
+            return Upkeep(next: .now.addingTimeInterval(1))
+        }
+    }
 
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions

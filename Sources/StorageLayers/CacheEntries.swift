@@ -29,22 +29,11 @@ struct CacheEntries {
         let place: Int
     }
 
-    private struct Place {
-        var key: ObjectKey?
-        var newer = none
-        var older = none
-    }
-
-    private static let none = -1
-
     private let maxEntries: Int
     private let maxBytes: Int
     private let tracksUse: Bool
     private var found: [ObjectKey: Found] = [:]
-    private var places: [Place] = []
-    private var free: [Int] = []
-    private var newest = none
-    private var oldest = none
+    private var recency = RecencyList()
     private(set) var byteCount = 0
 
     /// - Parameter tracksUse: whether what is read moves to the end that leaves last.
@@ -60,10 +49,7 @@ struct CacheEntries {
 
     mutating func use(_ key: ObjectKey) -> CacheEntry? {
         guard let found = found[key] else { return nil }
-        if tracksUse, found.place != newest {
-            unlink(found.place)
-            linkNewest(found.place)
-        }
+        if tracksUse { recency.use(found.place) }
         return found.entry
     }
 
@@ -73,41 +59,23 @@ struct CacheEntries {
         guard entry.cost <= maxBytes, maxEntries > 0 else { return 0 }
         var dropped = 0
         while count >= maxEntries || byteCount + entry.cost > maxBytes {
-            guard oldest != Self.none, let key = places[oldest].key, remove(key) else { break }
+            guard let key = recency.last, remove(key) else { break }
             dropped += 1
         }
-        let place = free.popLast() ?? places.count
-        if place == places.count { places.append(Place(key: key)) } else { places[place].key = key }
-        found[key] = Found(entry: entry, place: place)
+        found[key] = Found(entry: entry, place: recency.insert(key))
         byteCount += entry.cost
-        linkNewest(place)
         return dropped
     }
 
     /// Whether there was one.
     mutating func remove(_ key: ObjectKey) -> Bool {
         guard let removed = found.removeValue(forKey: key) else { return false }
-        unlink(removed.place)
-        places[removed.place].key = nil
-        free.append(removed.place)
+        recency.remove(removed.place)
         byteCount -= removed.entry.cost
         return true
     }
 
     mutating func removeAll() {
         self = CacheEntries(maxEntries: maxEntries, maxBytes: maxBytes, tracksUse: tracksUse)
-    }
-
-    private mutating func unlink(_ place: Int) {
-        let (newer, older) = (places[place].newer, places[place].older)
-        if newer == Self.none { newest = older } else { places[newer].older = older }
-        if older == Self.none { oldest = newer } else { places[older].newer = newer }
-    }
-
-    private mutating func linkNewest(_ place: Int) {
-        places[place].newer = Self.none
-        places[place].older = newest
-        if newest == Self.none { oldest = place } else { places[newest].newer = place }
-        newest = place
     }
 }

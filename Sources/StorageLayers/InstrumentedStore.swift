@@ -5,10 +5,10 @@ import Synchronization
 /// A layer that counts and times what is done to a store, as swift-metrics: whatever metrics system the program has
 /// chosen takes them.
 ///
-/// - `storage_operations_total`: operations that ended, by `store` and `operation`.
-/// - `storage_errors_total`: those that failed, by `code` too.
-/// - `storage_operation_duration_seconds`: how long they took; a get until its body was opened.
-/// - `storage_bytes_total`: bytes of bodies that passed, by `store` and `direction`, `in` or `out`.
+/// - `nats_storage_store_operations_total`: operations that ended, by `store` and `operation`.
+/// - `nats_storage_store_errors_total`: those that failed, by `code` too.
+/// - `nats_storage_store_operation_duration_seconds`: how long they took; a get until its body was opened.
+/// - `nats_storage_store_bytes_total`: bytes of bodies that passed, by `store` and `direction`, `in` or `out`.
 public final class InstrumentedStore: StoreLayer {
     private struct Instruments: Sendable {
         let count: Counter
@@ -39,9 +39,10 @@ public final class InstrumentedStore: StoreLayer {
         func instruments(_ operation: StorageError.Operation) -> Instruments {
             let dimensions = [("store", name), ("operation", operation.rawValue)]
             return Instruments(
-                count: Counter(label: "storage_operations_total", dimensions: dimensions, factory: factory),
+                count: Counter(label: "nats_storage_store_operations_total", dimensions: dimensions, factory: factory),
                 duration: Timer(
-                    label: "storage_operation_duration_seconds", dimensions: dimensions, preferredDisplayUnit: .seconds,
+                    label: "nats_storage_store_operation_duration_seconds", dimensions: dimensions,
+                    preferredDisplayUnit: .seconds,
                     factory: factory)
             )
         }
@@ -52,9 +53,11 @@ public final class InstrumentedStore: StoreLayer {
         list = instruments(.list)
         setMetadata = instruments(.setMetadata)
         bytesIn = Counter(
-            label: "storage_bytes_total", dimensions: [("store", name), ("direction", "in")], factory: factory)
+            label: "nats_storage_store_bytes_total", dimensions: [("store", name), ("direction", "in")],
+            factory: factory)
         bytesOut = Counter(
-            label: "storage_bytes_total", dimensions: [("store", name), ("direction", "out")], factory: factory)
+            label: "nats_storage_store_bytes_total", dimensions: [("store", name), ("direction", "out")],
+            factory: factory)
     }
 
     public var capabilities: Capabilities { base.capabilities }
@@ -125,7 +128,7 @@ public final class InstrumentedStore: StoreLayer {
             let failure = Failure(operation: operation, kind: kind)
             if let counter = failures[failure] { return counter }
             let counter = Counter(
-                label: "storage_errors_total",
+                label: "nats_storage_store_errors_total",
                 dimensions: [("store", name), ("operation", operation.rawValue), ("code", kind.rawValue)],
                 factory: factory)
             failures[failure] = counter

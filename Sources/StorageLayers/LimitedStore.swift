@@ -7,6 +7,7 @@ public import Storage
 /// other operations needs a limit above the number of those bodies.
 public final class LimitedStore: StoreLayer {
     private let base: any Store
+    private let maxConcurrent: Int
     private let permits: Permits
 
     /// `base`, for at most `maxConcurrent` operations at once.
@@ -16,8 +17,12 @@ public final class LimitedStore: StoreLayer {
     ///   - maxWaiting: how many may wait; one more is `unavailable` at once.
     public init(_ base: any Store, maxConcurrent: Int, maxWaiting: Int = 10_000) {
         self.base = base
-        permits = Permits(max(1, maxConcurrent), maxWaiting: max(0, maxWaiting))
+        self.maxConcurrent = max(1, maxConcurrent)
+        permits = Permits(self.maxConcurrent, maxWaiting: max(0, maxWaiting))
     }
+
+    /// How many operations have had their turn and are under way.
+    public var inFlight: Int { maxConcurrent - permits.counts.free }
 
     /// How many operations wait for their turn.
     public var waiting: Int { permits.counts.waiting }

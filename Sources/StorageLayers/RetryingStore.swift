@@ -35,6 +35,9 @@ public final class RetryingStore: StoreLayer {
         givesIDs = base.capabilities.contains(.messageID)
     }
 
+    /// How often an operation, or the body of a get, was tried again.
+    public var retries: Int { backoff.retries }
+
     public var capabilities: Capabilities { base.capabilities }
 
     public var beneath: [any Store] { [base] }

@@ -31,10 +31,18 @@ struct APIEndpoint: Endpoint {
 
     let context: InstanceContext
 
+    /// The actions there are.
+    private static let actions: Set = ["get", "store", "put", "list", "delete", "info"]
+
+    func operation(_ request: Request) -> String? { "unknown" }
+
     func answer(_ request: Request) async throws(StorageError) -> Reply {
+        var operation: String?
         do throws(StorageError) {
             let query = try JSON.decode(Query.self, from: request.payload, what: "request")
-            let reply = Reply(json: try await perform(query, request))
+            operation = Self.actions.contains(query.action) ? query.action : nil
+            var reply = Reply(json: try await perform(query, request))
+            reply.operation = operation
             guard reply.size <= context.maxReply() else {
                 throw StorageError(.tooLarge, "the answer does not fit one reply; use the get or list port")
             }
@@ -42,6 +50,7 @@ struct APIEndpoint: Endpoint {
         } catch {
             var reply = Reply(error)
             let detail = ErrorCodec.Detail(error)
+            reply.operation = operation
             reply.payload = JSON.encode(Answer(success: false, error: detail.message, code: detail.code))
             return reply
         }
@@ -111,7 +120,7 @@ struct APIEndpoint: Endpoint {
             prefix: query.prefix ?? "", delimiter: query.delimiter, startAfter: query.start_after,
             limit: query.limit ?? 1000)
         if let pattern = query.pattern { listing.pattern = try KeyPattern(validating: pattern) }
-        let page = try await context.store.list(listing)
+        let page = try await context.list(listing)
         return Answer(keys: page.keys.map(\.rawValue), next: page.next)
     }
 }

@@ -4,10 +4,14 @@ import NATS
 import Storage
 import StorageWire
 
+/// The component.
+public enum StorageComponent {
+    /// Its version.
+    public static let version = "0.1.0"
+}
+
 /// Answers the NATS services protocol (ADR-32): who is there, with which endpoints, and how busy.
 struct Discovery: Sendable {
-    static let version = "0.1.0"
-
     private struct Info: Encodable {
         struct Endpoint: Encodable {
             let name: String
@@ -17,9 +21,9 @@ struct Discovery: Sendable {
         let type = "io.nats.micro.v1.info_response"
         let name: String
         let id: String
-        let version = Discovery.version
+        let version = StorageComponent.version
         let description = "Object storage over NATS subjects"
-        let metadata: [String: String] = [:]
+        let metadata: [String: String]
         let endpoints: [Endpoint]
     }
 
@@ -27,8 +31,8 @@ struct Discovery: Sendable {
         let type = "io.nats.micro.v1.ping_response"
         let name: String
         let id: String
-        let version = Discovery.version
-        let metadata: [String: String] = [:]
+        let version = StorageComponent.version
+        let metadata: [String: String]
     }
 
     private struct Stats: Encodable {
@@ -45,18 +49,28 @@ struct Discovery: Sendable {
         let type = "io.nats.micro.v1.stats_response"
         let name: String
         let id: String
-        let version = Discovery.version
-        let metadata: [String: String] = [:]
+        let version = StorageComponent.version
+        let metadata: [String: String]
         let started: String
         let endpoints: [Endpoint]
     }
 
     let configuration: InstanceConfiguration
     let statistics: [Port: PortStatistics]
+    let capabilities: Capabilities
     let id = NUID.next()
     let started = RFC3339.format(.now)
 
     var name: String { "storage-\(configuration.name)" }
+
+    /// What a client may want to know before it asks for it.
+    private var metadata: [String: String] {
+        let limits = configuration.limits
+        return [
+            WireServiceInfo.capabilitiesKey: CapabilityNames.encode(capabilities),
+            "max_object_size": String(limits.maxObjectSize), "max_keys": String(limits.maxKeys),
+        ]
+    }
 
     /// Every subject that asks this instance something.
     var subjects: [String] {
@@ -69,13 +83,13 @@ struct Discovery: Sendable {
         switch subject.split(separator: ".").dropFirst().first {
         case "INFO": JSON.encode(info)
         case "STATS": JSON.encode(stats)
-        default: JSON.encode(Ping(name: name, id: id))
+        default: JSON.encode(Ping(name: name, id: id, metadata: metadata))
         }
     }
 
     private var info: Info {
         Info(
-            name: name, id: id,
+            name: name, id: id, metadata: metadata,
             endpoints: Port.requests.map {
                 .init(name: $0.rawValue, subject: configuration.subject($0), queue_group: configuration.queueGroup)
             })
@@ -83,7 +97,7 @@ struct Discovery: Sendable {
 
     private var stats: Stats {
         Stats(
-            name: name, id: id, started: started,
+            name: name, id: id, metadata: metadata, started: started,
             endpoints: Port.requests.map { port in
                 let counters = statistics[port]?.current ?? .init()
                 let total = Int64(clamping: Int((counters.processingTime.seconds * 1e9).rounded()))

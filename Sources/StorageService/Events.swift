@@ -92,13 +92,15 @@ struct EventPublisher: Sendable {
     private let eventsSubject: String
     private let storedSubject: String
     private let logger: Logger
+    private let seen: EventFeed
     private let queue: AsyncStream<Outgoing>
     private let feed: AsyncStream<Outgoing>.Continuation
 
-    init(_ configuration: InstanceConfiguration, _ logger: Logger) {
+    init(_ configuration: InstanceConfiguration, _ seen: EventFeed, _ logger: Logger) {
         instance = configuration.name
         eventsSubject = configuration.subject(.events)
         storedSubject = configuration.subject(.stored)
+        self.seen = seen
         self.logger = logger
         // Events never hold up requests: what a stalled connection can't take is dropped, and said.
         (queue, feed) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(8192))
@@ -169,6 +171,7 @@ struct EventPublisher: Sendable {
     }
 
     private func send(_ outgoing: Outgoing) {
+        if case .event(let event) = outgoing { seen.record(event) }
         if case .dropped = feed.yield(outgoing) { logger.error("event dropped: too many wait to be published") }
     }
 }

@@ -16,6 +16,9 @@ public struct InstanceConfiguration: Sendable {
         /// How long an upload may be silent.
         public var uploadIdle: Duration = .seconds(30)
 
+        /// The most keys and prefixes in one answer to a list; the rest comes with the next ones.
+        public var maxKeys = ListQuery.maximumLimit
+
         /// The usual bounds.
         public init() {}
     }

@@ -5,15 +5,18 @@ import StorageWire
 struct InstanceContext: Sendable {
     let configuration: InstanceConfiguration
     let store: any Store
+    let monitor: InstanceMonitor
     let events: EventPublisher
     let locks: KeyLocks
     /// The most bytes that a reply may have, headers included.
     let maxReply: @Sendable () -> Int
 
+    var limits: InstanceConfiguration.Limits { monitor.limits }
+
     func put(
         _ key: ObjectKey, _ body: ObjectBody, _ options: PutOptions, _ request: Request
     ) async throws(StorageError) -> ObjectInfo {
-        if let size = body.size, size > configuration.limits.maxObjectSize { throw tooLarge(size) }
+        if let size = body.size, size > limits.maxObjectSize { throw tooLarge(size) }
         return try await locks.withLock(key) { () async throws(StorageError) in
             let info = try await store.put(key, body, options: options)
             events.succeeded(.stored, info, request)
@@ -31,6 +34,14 @@ struct InstanceContext: Sendable {
         }
     }
 
+    /// A page of a listing, of as many keys as the instance gives at once.
+    func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
+        try query.validate()
+        var query = query
+        query.limit = min(query.limit, configuration.limits.maxKeys)
+        return try await store.list(query)
+    }
+
     func givenOrGeneratedKey(_ request: Request) throws(StorageError) -> ObjectKey {
         if let key = try RequestCodec.key(in: request.headers) { return key }
         return try generatedKey(request)
@@ -45,7 +56,7 @@ struct InstanceContext: Sendable {
 
     func tooLarge(_ size: Int) -> StorageError {
         StorageError(
-            .tooLarge, "\(size) bytes are over the instance's limit of \(configuration.limits.maxObjectSize)")
+            .tooLarge, "\(size) bytes are over the instance's limit of \(limits.maxObjectSize)")
     }
 }
 
@@ -111,7 +122,7 @@ struct ListEndpoint: Endpoint {
 
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         let query = try WireListQuery.query(in: request.payload)
-        return try fitting(try await context.store.list(query), query)
+        return try fitting(try await context.list(query), query)
     }
 
     /// The page, cut in halves until it fits.

@@ -6,22 +6,25 @@ import Synchronization
 
 /// How many requests an instance works on, and no more.
 final class Permits: Sendable {
-    private let free: Mutex<Int>
+    private let limit: @Sendable () -> Int
+    private let taken = Mutex(0)
 
-    init(_ count: Int) {
-        free = Mutex(count)
+    /// - Parameter limit: how many; may change.
+    init(_ limit: @escaping @Sendable () -> Int) {
+        self.limit = limit
     }
 
     func take() -> Bool {
-        free.withLock { free in
-            guard free > 0 else { return false }
-            free -= 1
+        let limit = limit()
+        return taken.withLock { taken in
+            guard taken < limit else { return false }
+            taken += 1
             return true
         }
     }
 
     func giveBack() {
-        free.withLock { $0 += 1 }
+        taken.withLock { $0 -= 1 }
     }
 }
 
@@ -49,7 +52,7 @@ struct PortServer: Sendable {
     let connection: NATSConnection
     let events: EventPublisher
     let permits: Permits
-    let timeout: Duration
+    let monitor: InstanceMonitor
     let statistics: PortStatistics
     let logger: Logger
 
@@ -75,7 +78,7 @@ struct PortServer: Sendable {
                 continue
             }
             guard permits.take() else {
-                await send(Self.overCapacity, to: replySubject)
+                await refuse(replySubject)
                 continue
             }
             serve(Request(message), replySubject, underWay)
@@ -86,24 +89,22 @@ struct PortServer: Sendable {
     private func serve(_ request: Request, _ replySubject: String, _ underWay: UnderWay) {
         let call = Call()
         let limit: Duration
+        begin(underWay)
         do throws(StorageError) {
             try request.validate()
+            let timeout = monitor.limits.requestTimeout
             limit = min(try RequestCodec.timeout(in: request.headers) ?? timeout, timeout)
         } catch {
-            underWay.begin()
             Task {
                 await fail(error, request, replySubject, call.start)
-                permits.giveBack()
-                underWay.end()
+                end(underWay)
             }
             return
         }
-        underWay.begin()
         let task = Task {
             await work(request, replySubject, call)
             Timeouts.shared.cancel(call.timer)
-            permits.giveBack()
-            underWay.end()
+            end(underWay)
         }
         call.timer = Timeouts.shared.schedule(after: limit) {
             guard call.isFirst() else { return }
@@ -117,11 +118,23 @@ struct PortServer: Sendable {
         if call.isOver { Timeouts.shared.cancel(call.timer) }
     }
 
+    private func begin(_ underWay: UnderWay) {
+        underWay.begin()
+        monitor.began()
+    }
+
+    private func end(_ underWay: UnderWay) {
+        permits.giveBack()
+        monitor.ended()
+        underWay.end()
+    }
+
     private func work(_ request: Request, _ replySubject: String, _ call: Call) async {
         do throws(StorageError) {
             let reply = try await endpoint.answer(request)
             guard call.isFirst() else { return }
-            statistics.count(.now - call.start, error: reply.headers.first(WireHeader.error))
+            count(request, reply, since: call.start)
+            logger.trace("\(port.rawValue): answered", metadata: request.logMetadata)
             await send(reply, to: replySubject)
         } catch {
             if call.isFirst() { await fail(error, request, replySubject, call.start) }
@@ -131,11 +144,31 @@ struct PortServer: Sendable {
     private func fail(
         _ error: StorageError, _ request: Request, _ replySubject: String, _ start: ContinuousClock.Instant
     ) async {
-        logger.debug("\(port.rawValue): \(error)")
+        let level: Logger.Level = error.errorClass == .fatal ? .error : .debug
+        logger.log(level: level, "\(port.rawValue): \(error)", metadata: request.logMetadata)
         let key = request.headers.first(WireHeader.key)
         if error.errorClass != .notFound { events.failed(error, port.rawValue, key: key, request) }
-        statistics.count(.now - start, error: error.description)
-        await send(Reply(error), to: replySubject)
+        let reply = Reply(error)
+        count(request, reply, since: start)
+        await send(reply, to: replySubject)
+    }
+
+    private func count(_ request: Request, _ reply: Reply, since start: ContinuousClock.Instant) {
+        let operation = reply.operation ?? endpoint.operation(request) ?? port.rawValue
+        statistics.count(
+            Answered(
+                operation: operation, duration: .now - start, bytesIn: request.payload.count,
+                bytesOut: reply.payload.count, code: reply.code, error: reply.headers.first(WireHeader.error)))
+    }
+
+    /// Answers a request for which there is no room.
+    func refuse(_ replySubject: String) async {
+        let reply = Self.overCapacity
+        statistics.count(
+            Answered(
+                operation: port.rawValue, duration: .zero, bytesOut: reply.payload.count, code: reply.code,
+                error: reply.headers.first(WireHeader.error)))
+        await send(reply, to: replySubject)
     }
 
     func send(_ reply: Reply, to subject: String) async {

@@ -44,6 +44,10 @@ struct Request: Sendable {
 struct Reply: Sendable {
     var headers: WireHeaders = []
     var payload: [UInt8]
+    /// Where it tells of an error.
+    private(set) var code: StorageError.Kind?
+    /// What was done, where only the request's payload says it.
+    var operation: String?
 
     init(headers: WireHeaders = [], payload: [UInt8]) {
         self.headers = headers
@@ -56,6 +60,7 @@ struct Reply: Sendable {
 
     init(_ error: StorageError) {
         (headers, payload) = ErrorCodec.encode(error)
+        code = error.kind
     }
 
     /// About what it takes of a message: each header line has a name, a value and four more bytes.
@@ -67,4 +72,11 @@ struct Reply: Sendable {
 /// One request port: a request in, one call on the store, a reply out.
 protocol Endpoint: Sendable {
     func answer(_ request: Request) async throws(StorageError) -> Reply
+
+    /// What metrics call the work on a request, a word of few; nil: as the port.
+    func operation(_ request: Request) -> String?
+}
+
+extension Endpoint {
+    func operation(_ request: Request) -> String? { nil }
 }

@@ -10,21 +10,25 @@ public struct StorageInstance: Service {
     private let store: any Store
     private let keepers: [StoreKeeper]
     private let connection: NATSConnection
+    private let monitor: InstanceMonitor
     private let logger: Logger
     private let onReady: @Sendable () -> Void
 
     /// An instance that serves `store` on `connection`.
     ///
     /// - Parameters:
+    ///   - monitor: what is seen of it, and can be changed, while it serves; its limits are those that count.
     ///   - onReady: called when every port listens.
     public init(
         configuration: InstanceConfiguration, store: any Store,
-        connection: NATSConnection, logger: Logger, onReady: @escaping @Sendable () -> Void = {}
+        connection: NATSConnection, monitor: InstanceMonitor? = nil, logger: Logger,
+        onReady: @escaping @Sendable () -> Void = {}
     ) {
         self.configuration = configuration
         self.store = store
         keepers = store.keepers
         self.connection = connection
+        self.monitor = monitor ?? InstanceMonitor(configuration)
         self.logger = logger
         self.onReady = onReady
     }
@@ -33,10 +37,11 @@ public struct StorageInstance: Service {
     ///
     /// - Throws: `NATSError` where a port's subject is forbidden or the connection is closed for good.
     public func run() async throws {
-        let events = EventPublisher(configuration, logger)
+        defer { monitor.phase = .stopped }
+        let events = EventPublisher(configuration, monitor.feed, logger)
         let connection = connection
         let context = InstanceContext(
-            configuration: configuration, store: store, events: events, locks: KeyLocks(),
+            configuration: configuration, store: store, monitor: monitor, events: events, locks: KeyLocks(),
             maxReply: { connection.maxPayload })
         async let publishing: Void = events.run(connection)
         do {
@@ -57,8 +62,7 @@ public struct StorageInstance: Service {
         let uploads = Uploads(context: context, partSubject: partSubject, maxPartSize: maxPartSize)
         let servers = servers(context, uploads)
         let discovery = Discovery(
-            configuration: configuration,
-            statistics: Dictionary(uniqueKeysWithValues: servers.map { ($0.port, $0.statistics) }))
+            configuration: configuration, statistics: monitor.statistics, capabilities: store.capabilities)
         var ports: [(NATSSubscription, PortServer)] = []
         for server in servers { ports.append((try await subscribe(server), server)) }
         let parts = partServer(context, uploads)
@@ -68,6 +72,7 @@ public struct StorageInstance: Service {
         var questions: [NATSSubscription] = []
         for subject in discovery.subjects { questions.append(try await connection.subscribe(subject)) }
         let input = try await streamInput(context)
+        monitor.phase = .serving
         onReady()
         let subscriptions = ports.map(\.0) + [writes] + questions
         let listening = ports
@@ -85,6 +90,7 @@ public struct StorageInstance: Service {
                 try await group.waitForAll()
             }
         } onGracefulShutdown: {
+            monitor.phase = .draining
             Task { for subscription in subscriptions { await subscription.drain() } }
         }
         await uploads.close()
@@ -99,7 +105,7 @@ public struct StorageInstance: Service {
     }
 
     private func servers(_ context: InstanceContext, _ uploads: Uploads) -> [PortServer] {
-        let permits = Permits(configuration.limits.maxInFlight)
+        let permits = Permits { [monitor] in monitor.limits.maxInFlight }
         return Port.requests.map { port in
             let endpoint: any Endpoint =
                 switch port {
@@ -117,7 +123,7 @@ public struct StorageInstance: Service {
 
     private func partServer(_ context: InstanceContext, _ uploads: Uploads) -> PortServer {
         // Parts have their own bound: the window of each of a bounded number of uploads.
-        let permits = Permits(configuration.limits.maxUploads * (Upload.window + 2))
+        let permits = Permits { [monitor] in monitor.limits.maxUploads * (Upload.window + 2) }
         return server(.upload, PartEndpoint(uploads: uploads), context, permits)
     }
 
@@ -126,7 +132,8 @@ public struct StorageInstance: Service {
     ) -> PortServer {
         PortServer(
             port: port, endpoint: endpoint, connection: connection, events: context.events, permits: permits,
-            timeout: configuration.limits.requestTimeout, statistics: PortStatistics(), logger: logger)
+            monitor: monitor, statistics: monitor.statistics[port] ?? PortStatistics(configuration.name, port),
+            logger: logger)
     }
 
     private func subscribe(_ server: PortServer) async throws -> NATSSubscription {
@@ -138,7 +145,7 @@ public struct StorageInstance: Service {
     ) async throws -> NATSSubscription {
         try await connection.subscribe(subject, queue: queue, capacity: 4096) { message in
             guard let reply = message.reply else { return }
-            Task { await server.send(PortServer.overCapacity, to: reply) }
+            Task { await server.refuse(reply) }
         }
     }
 

@@ -10,7 +10,9 @@ actor Uploads {
     private static let remembered = 1024
     private var uploads: [String: Upload] = [:]
     /// The puts under way.
-    private var puts: [String: Task<Void, Never>] = [:]
+    private var puts: [String: Task<Void, Never>] = [:] {
+        didSet { context.monitor.openUploads = puts.count }
+    }
     /// Uploads whose put has ended, oldest first.
     private var finished: [String] = []
 
@@ -21,13 +23,13 @@ actor Uploads {
     }
 
     func open(_ request: Request) throws(StorageError) -> WireUpload {
-        guard puts.count < context.configuration.limits.maxUploads else {
+        guard puts.count < context.limits.maxUploads else {
             throw StorageError(.unavailable, "too many uploads are open; try again later")
         }
         let options = try RequestCodec.putOptions(in: request.headers)
         let key = try context.givenOrGeneratedKey(request)
         let id = NUID.next()
-        let upload = Upload(key: key, maxSize: context.configuration.limits.maxObjectSize)
+        let upload = Upload(key: key, maxSize: context.limits.maxObjectSize)
         uploads[id] = upload
         // Lives from the opening to the commit, over many requests; `close` ends it.
         puts[id] = Task {
@@ -82,11 +84,13 @@ actor Uploads {
         for id in Array(uploads.keys) { await abort(id) }
     }
 
-    private var idle: Duration { context.configuration.limits.uploadIdle }
+    private var idle: Duration { context.limits.uploadIdle }
 }
 
 struct UploadEndpoint: Endpoint {
     let uploads: Uploads
+
+    func operation(_ request: Request) -> String? { "open" }
 
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         Reply(json: try await uploads.open(request))
@@ -96,6 +100,11 @@ struct UploadEndpoint: Endpoint {
 /// A part, the commit or the abort of an upload.
 struct PartEndpoint: Endpoint {
     let uploads: Uploads
+
+    func operation(_ request: Request) -> String? {
+        if request.headers.first(WireHeader.abort) != nil { return "abort" }
+        return request.headers.first(WireHeader.commit) == nil ? "part" : "commit"
+    }
 
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         let id = request.subject.split(separator: ".").last.map(String.init) ?? ""

@@ -47,7 +47,7 @@ struct WritePort: Sendable {
     }
 
     func report(_ error: StorageError, _ request: Request) {
-        logger.error("write: \(error)")
+        logger.error("write: \(error)", metadata: request.logMetadata)
         context.events.failed(error, Port.write.rawValue, key: nil, request)
     }
 }

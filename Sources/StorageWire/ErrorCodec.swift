@@ -13,11 +13,16 @@ package enum ErrorCodec {
         package var message: String
 
         package init(_ error: StorageError) {
-            // Cancelled by a shutdown: for the caller the component is not available.
-            code = (error.kind == .cancelled ? StorageError.Kind.unavailable : error.kind).rawValue
+            code = ErrorCodec.code(error.kind)
             self.class = error.errorClass.rawValue
             message = error.description
         }
+    }
+
+    /// How a kind of error is called.
+    package static func code(_ kind: StorageError.Kind) -> String {
+        // Cancelled by a shutdown: for the caller the component is not available.
+        (kind == .cancelled ? StorageError.Kind.unavailable : kind).rawValue
     }
 
     package static func status(of kind: StorageError.Kind) -> Int {

@@ -117,3 +117,31 @@ extension TieredStore {
         }
     }
 }
+
+extension TieredStore: MeasuredStore {
+    /// Of cold only what was done there: what lies there would have to be listed.
+    public var measurements: [StoreMeasurement] {
+        let (hot, warm, cold) = index.withLock { index in
+            (TierStatistics(index[.hot]), TierStatistics(index[.warm]), TierStatistics(bytes: 0, items: 0, index.cold))
+        }
+        var all = cold.counters("cold")
+        for (name, tier) in [("hot", hot), ("warm", warm)] {
+            guard let tier else { continue }
+            let labels = ["tier": name]
+            all += tier.counters(name)
+            all += [
+                .gauge("tier_objects", Double(tier.items), labels), .gauge("tier_bytes", Double(tier.bytes), labels),
+            ]
+        }
+        return all
+    }
+}
+
+extension TierStatistics {
+    fileprivate func counters(_ tier: String) -> [StoreMeasurement] {
+        [
+            ("hits", hits), ("misses", misses), ("evictions", evictions), ("demotions", demotions),
+            ("failures", failures),
+        ].map { .counter("tier_\($0.0)_total", Double($0.1), ["tier": tier]) }
+    }
+}

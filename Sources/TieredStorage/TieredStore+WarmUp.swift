@@ -36,7 +36,7 @@ extension TieredStore {
     ///   - tier: where to.
     ///   - source: where from: a tier below it.
     ///   - options: how many.
-    ///   - progress: told after each object.
+    ///   - report: told after each object.
     /// - Throws: `invalid` where the tiers are not there or not in this order; what listing the source throws. An object
     ///   that can't be copied is counted, and the next one is tried.
     @discardableResult

@@ -9,7 +9,7 @@ import Storage
 struct BucketOptions: ParsableArguments {
     @Argument(help: "The bucket.") var bucket: String
     @Option(help: "The NATS server's URL; otherwise NATS_URL, or nats://127.0.0.1:4222.") var server: String?
-    @Option(help: "A NATS credentials file.") var creds: String?
+    @OptionGroup var connection: ConnectionOptions
     @Option(help: "The JetStream domain.") var domain: String?
     @Flag(help: "Print JSON.") var json = false
 
@@ -38,7 +38,7 @@ struct BucketOptions: ParsableArguments {
         var options = NATSOptions()
         options.urls = [server ?? ProcessInfo.processInfo.environment["NATS_URL"] ?? "nats://127.0.0.1:4222"]
         options.name = "nats-storage"
-        if let creds { options.credentials = .credentialsFile(creds) }
+        connection.apply(to: &options)
         return try await NATSConnection.connect(options)
     }
 }

@@ -7,7 +7,7 @@ import StorageClient
 /// What every client command takes.
 struct ClientOptions: ParsableArguments {
     @Option(help: "The NATS server's URL; otherwise NATS_URL, or nats://127.0.0.1:4222.") var server: String?
-    @Option(help: "A NATS credentials file.") var creds: String?
+    @OptionGroup var connection: ConnectionOptions
     @Option(help: "The component's instance.") var instance = "objectstore"
     @Option(help: "How many seconds one request may take.") var timeout = 30.0
     @Flag(help: "Print JSON.") var json = false
@@ -21,7 +21,7 @@ struct ClientOptions: ParsableArguments {
         let environment = ProcessInfo.processInfo.environment
         options.urls = [server ?? environment["NATS_URL"] ?? "nats://127.0.0.1:4222"]
         options.name = "nats-storage client"
-        if let creds { options.credentials = .credentialsFile(creds) }
+        connection.apply(to: &options)
         return try await NATSConnection.connect(options)
     }
 

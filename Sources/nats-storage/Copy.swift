@@ -27,7 +27,7 @@ struct Copy: AsyncParsableCommand {
     @Option(help: "A file that keeps how far the copy is; removed when it is done.") var state: String?
     @Flag(name: .shortAndLong, help: "Print a line for each object that is changed.") var verbose = false
     @Flag(help: "Print JSON.") var json = false
-    @Option(help: "A NATS credentials file.") var creds: String?
+    @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
         guard (1...256).contains(parallel) else { throw ValidationError("--parallel is not in 1…256") }
@@ -43,8 +43,8 @@ struct Copy: AsyncParsableCommand {
         copy.isDryRun = dryRun
         var mark = try state.map { try Mark($0, task: "\(from.description) \(to.description) \(prefix)") }
         copy.startAfter = mark?.key
-        let progress = try await from.withStore(creds) { source in
-            try await to.withStore(creds) { destination in
+        let progress = try await from.withStore(connection) { source in
+            try await to.withStore(connection) { destination in
                 var counter = Counter()
                 return try await copy.run(from: source, to: destination) { step, progress in
                     show(step)

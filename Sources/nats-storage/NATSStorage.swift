@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Storage
 import StorageService
 
 /// The program: the component itself, and its clients.
@@ -23,6 +24,7 @@ struct NATSStorage: AsyncParsableCommand {
 
     /// Exits with 0, with 1 and the message on standard error, or with 2 for wrong usage.
     static func main() async {
+        ProcessMemory.keepFreed()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -2,12 +2,13 @@ import ArgumentParser
 import Foundation
 import JetStreamStorage
 import Logging
+import Metrics
 import NATS
 import ServiceLifecycle
 import Storage
 import StorageConfiguration
+import StorageOperations
 import StorageService
-import UnixSignals
 
 struct Serve: AsyncParsableCommand {
     enum StoreType: String, ExpressibleByArgument, CaseIterable {
@@ -16,7 +17,10 @@ struct Serve: AsyncParsableCommand {
 
     static let configuration = CommandConfiguration(
         abstract: "Runs the component until SIGTERM or Ctrl-C.",
-        discussion: "With --config the file says everything; the other options replace what they name.")
+        discussion: """
+            With --config the file says everything; the other options replace what they name. SIGHUP has the file read \
+            again: log, limits and http.browse take effect at once.
+            """)
 
     @Option(help: "A configuration file (YAML).") var config: String?
     @Option(help: "The NATS server's URL; otherwise the file's, NATS_URL, or nats://127.0.0.1:4222.")
@@ -25,34 +29,36 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Where objects lie, without a configuration file: memory or jetstream.")
     var store = StoreType.jetstream
     @Option(help: "The object store's bucket, for jetstream.") var bucket = "OBJECTS"
+    @Option(help: "Where health, metrics and a page listen, as 127.0.0.1:8300; otherwise the file's, or nowhere.")
+    var http: String?
 
     func run() async throws {
         let configuration = try loaded()
-        LoggingSystem.bootstrap(StreamLogHandler.standardError)
-        var logger = Logger(label: "nats-storage")
-        logger.logLevel = configuration.logLevel
-        let control = try await connect(configuration.nats, logger)
-        let bulk = try await connect(configuration.nats, logger)
-        var services: [any Service] = []
-        var stores: [any Store] = []
-        for (instance, store) in configuration.instances {
-            let opened = try await store.open(control: control, bulk: bulk, logger: logger)
-            stores.append(opened)
-            services.append(
-                StorageInstance(configuration: instance, store: opened, connection: control, logger: logger) {
-                    print("serving instance \(instance.name) on storage.\(instance.name).*")
-                    fflush(nil)
-                })
+        let log = LogControl(configuration.log)
+        LoggingSystem.bootstrap { log.handler($0) }
+        let metrics = OperationsMetrics()
+        MetricsSystem.bootstrap(metrics.factory)
+        do {
+            try await Component(configuration, log: log, metrics: metrics, reload: config.map { _ in loaded }).run()
+        } catch {
+            await log.flush()
+            throw error
         }
-        let group = ServiceGroup(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        try await group.run()
-        for store in stores { await store.shutdown() }
-        await control.drain()
-        await bulk.close()
+        await log.flush()
     }
 
     private func loaded() throws -> Configuration {
+        var configuration = try file()
+        if let http {
+            guard let address = ListenAddress(http) else {
+                throw ValidationError("“\(http)” is not an address and a port, as 127.0.0.1:8300 is")
+            }
+            configuration.http = OperationsOptions(address: address)
+        }
+        return configuration
+    }
+
+    private func file() throws -> Configuration {
         if let config { return try Configuration(file: config, server: server) }
         let store: StoreConfiguration =
             self.store == .memory ? .memory(.init()) : .jetStream(BucketConfiguration(name: bucket))
@@ -60,12 +66,5 @@ struct Serve: AsyncParsableCommand {
         if let url = ProcessInfo.processInfo.environment["NATS_URL"] { configuration.nats.urls = [url] }
         if let server { configuration.nats.urls = [server] }
         return configuration
-    }
-
-    private func connect(_ options: NATSOptions, _ logger: Logger) async throws -> NATSConnection {
-        var options = options
-        options.name = "nats-storage"
-        options.logger = logger
-        return try await NATSConnection.connect(options)
     }
 }

@@ -21,7 +21,7 @@ struct SnapshotCommand: AsyncParsableCommand {
         @Option(name: .shortAndLong, help: "The file to write; - for standard output.") var output = "-"
         @Option(help: "Only keys that begin so.") var prefix = ""
         @Flag(help: "Keys and metadata without the objects' bytes.") var metadataOnly = false
-        @Option(help: "A NATS credentials file.") var creds: String?
+        @OptionGroup var connection: ConnectionOptions
 
         func run() async throws {
             let sink = try FileSink(output)
@@ -29,7 +29,7 @@ struct SnapshotCommand: AsyncParsableCommand {
             export.prefix = prefix
             export.includesData = !metadataOnly
             do {
-                let statistics = try await store.withStore(creds) { store in
+                let statistics = try await store.withStore(connection) { store in
                     var counter = Counter()
                     return try await Snapshot.export(store, export) {
                         counter.show($0.objects, $0.bytes)
@@ -62,7 +62,7 @@ struct SnapshotCommand: AsyncParsableCommand {
         @Flag(help: "Store objects for ever that expire.") var dropExpiry = false
         @Flag(help: "Only check the snapshot, and tell what would be stored.") var dryRun = false
         @Flag(help: "Print JSON.") var json = false
-        @Option(help: "A NATS credentials file.") var creds: String?
+        @OptionGroup var connection: ConnectionOptions
 
         func run() async throws {
             let file = try FileBody(file)
@@ -70,7 +70,7 @@ struct SnapshotCommand: AsyncParsableCommand {
             options.existing = existing
             options.dropsExpiry = dropExpiry
             options.isDryRun = dryRun
-            let result = try await store.withStore(creds) { store in
+            let result = try await store.withStore(connection) { store in
                 var counter = Counter()
                 return try await Snapshot.load(try await file.body(), into: store, options) {
                     counter.show($0.stored, $0.bytes)
@@ -96,7 +96,7 @@ struct SnapshotCommand: AsyncParsableCommand {
         @Argument(help: "The first: a snapshot or a store.") var first: String
         @Argument(help: "The second.") var second: String
         @Option(help: "Only keys that begin so.") var prefix = ""
-        @Option(help: "A NATS credentials file.") var creds: String?
+        @OptionGroup var connection: ConnectionOptions
 
         func run() async throws {
             var (differences, count) = (0, 0)
@@ -124,7 +124,7 @@ struct SnapshotCommand: AsyncParsableCommand {
             guard let location = StoreLocation(argument: name) else {
                 throw StorageError(.invalid, "“\(name)” names no store")
             }
-            try await location.withStore(creds) { try await body(InfoList($0, prefix: prefix)) }
+            try await location.withStore(connection) { try await body(InfoList($0, prefix: prefix)) }
         }
 
         /// Standard input, and every file that begins as a snapshot does.

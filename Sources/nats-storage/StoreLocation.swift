@@ -21,10 +21,11 @@ struct StoreLocation: ExpressibleByArgument {
         """
 
     private let place: Place
+    /// As it was named, without a password that it may hold.
     let description: String
 
     init?(argument: String) {
-        description = argument
+        description = argument.contains("://") ? ServerURL.withoutCredentials(argument) : argument
         if ["nats://", "tls://"].contains(where: argument.hasPrefix) {
             guard var url = URLComponents(string: argument), url.host != nil else { return nil }
             let instance = String(url.path.drop { $0 == "/" })
@@ -39,18 +40,20 @@ struct StoreLocation: ExpressibleByArgument {
     }
 
     /// Runs a command on the store, and closes it.
-    func withStore<Value>(_ creds: String?, _ body: (any Store) async throws -> Value) async throws -> Value {
+    func withStore<Value>(
+        _ identity: ConnectionOptions, _ body: (any Store) async throws -> Value
+    ) async throws -> Value {
         switch place {
         case .component(let url, let instance):
             var options = NATSOptions()
             options.urls = [url]
-            if let creds { options.credentials = .credentialsFile(creds) }
+            identity.apply(to: &options)
             return try await connected(options) { connection in
-                try await body(RemoteStore(connection, instance: instance))
+                try await body(try await RemoteStore.discover(connection, instance: instance))
             }
         case .configured(let file, let instance):
             var configuration = try Configuration(file: file, server: nil)
-            if let creds { configuration.nats.credentials = .credentialsFile(creds) }
+            identity.apply(to: &configuration.nats)
             return try await configured(configuration, try configuration.store(of: instance), body)
         }
     }

@@ -163,6 +163,27 @@ struct Change: Sendable, CustomTestStringConvertible {
         #expect(result.output.contains("failed unavailable transient") && result.outcome == "done", "\(result)")
     }
 
+    /// On a file system that is full a put fails and leaves what was there; with room again it succeeds.
+    @Test func noRoomLeft() async throws {
+        let folder = Folder()
+        let arguments = ["file", folder.path, "always", "full", Change.key.rawValue, "100000"]
+        let result = try await StoreWriter.run(arguments, onMebibytes: 1)
+        let lines = result.output.split(separator: "\n")
+        #expect(lines.count == 5 && lines[3...] == ["whole", "done"], "\(result)")
+        for line in lines.dropFirst().prefix(2) {
+            #expect(line.hasPrefix("failed unavailable transient put “") && line.contains("free some space"))
+        }
+    }
+
+    /// In folders that it may not write a process is told so.
+    @Test func noPermission() async throws {
+        let folder = try await Change.overwrite.folder()
+        let arguments = ["file", folder.path, "always", "denied", Change.key.rawValue, "100"]
+        let result = try await StoreWriter.run(arguments, tracer: StoreWriter.withoutPrivilege)
+        #expect(result.output.contains("failed unavailable fatal put “\(Change.key)”"), "\(result)")
+        #expect(result.output.contains("must be writable") && result.outcome == "done", "\(result)")
+    }
+
     /// Beyond the limit of file sizes of a process.
     @Test func filesTooLargeForTheProcess() async throws {
         let folder = try await Change.overwrite.folder()

@@ -4,11 +4,12 @@ import Storage
 import TestSupport
 import Testing
 
-/// Two processes that share a store; for as long as `FILE_RACE_SECONDS` says.
+/// Two processes that share a store: for half a minute, and where each change waits for the disk a little, or for as long
+/// as `FILE_RACE_SECONDS` says.
 @Suite struct RaceTests {
     @Test(arguments: [FileStoreConfiguration.Durability.none, .always])
     func twoProcessesShareAStore(_ durability: FileStoreConfiguration.Durability) async throws {
-        let seconds = ProcessInfo.processInfo.environment["FILE_RACE_SECONDS"] ?? "3"
+        let seconds = ProcessInfo.processInfo.environment["FILE_RACE_SECONDS"] ?? (durability == .none ? "30" : "4")
         let folder = Folder()
         async let one = StoreWriter.run(["file", folder.path, durability.rawValue, "race", seconds])
         async let other = StoreWriter.run(["file", folder.path, durability.rawValue, "race", seconds])

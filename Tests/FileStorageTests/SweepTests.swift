@@ -70,6 +70,49 @@ final class TestClock: Sendable {
         await store.shutdown()
     }
 
+    /// Whoever looks after the store is told of each object once, whichever process stored it, and the schedule leaves
+    /// them to that.
+    @Test func whatExpiredIsToldOnce() async throws {
+        let folder = Folder()
+        let clock = TestClock()
+        let before = try await folder.store(.none, clock: clock)
+        let short = PutOptions(timeToLive: .seconds(10))
+        let earlier = try await before.put("earlier", ObjectBody("x"), options: short)
+        let store = try await folder.store(.none, clock: clock)
+        let first = try await store.maintain()
+        #expect(first.expired == [] && first.next > clock.now())
+        let replaced = try await store.put("replaced", ObjectBody("x"), options: short)
+        let own = try await store.put("own", ObjectBody("x"), options: PutOptions(timeToLive: .seconds(5)))
+        try await store.put("replaced", ObjectBody("stays"))
+        clock.advance(11)
+        async let one = store.maintain()
+        async let other = store.maintain()
+        let told = try await (one.expired + other.expired).sorted { $0.key < $1.key }
+        #expect(told == [earlier, own] && replaced.expires != nil)
+        #expect(try await store.maintain().expired == [])
+        #expect(try await store.list(ListQuery()).keys == ["replaced"])
+        // What another process stores is found when the walk comes by.
+        _ = try await before.put("theirs", ObjectBody("x"), options: short)
+        clock.advance(11)
+        #expect(try await store.maintain().expired == [])
+        clock.advance(601)
+        #expect(try await store.maintain().expired.map(\.key) == ["theirs"])
+    }
+
+    @Test func theScheduleLeavesToldObjects() async throws {
+        let folder = Folder()
+        let clock = TestClock()
+        let store = try await folder.store(.none, clock: clock) { $0.sweepInterval = .seconds(1) }
+        _ = try await store.maintain()
+        _ = try await store.put("a", ObjectBody("x"), options: PutOptions(timeToLive: .seconds(1)))
+        clock.advance(2)
+        try leaveTemporary("old", in: folder, age: 61)
+        for _ in 0..<500 where folder.temporaryFiles != [] { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(folder.temporaryFiles == [] && folder.objects == ["a"])
+        #expect(try await store.maintain().expired.map(\.key) == ["a"])
+        await store.shutdown()
+    }
+
     @Test func expiredObjectsGo() async throws {
         let folder = Folder()
         let clock = TestClock()

@@ -96,6 +96,35 @@ import Testing
         await fixture.close()
     }
 
+    @Test(arguments: ServerFlavor.allCases)
+    func aMirrorIsRead(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor) { $0.chunkSize = 1000 }
+        try await fixture.store.put("a", ObjectBody(bytes(5500)))
+        try await fixture.store.put("b", ObjectBody("small"))
+        var stream = StreamConfiguration(name: "OBJ_COPY")
+        stream.mirror = .init(name: "OBJ_B")
+        stream.allowDirect = true
+        _ = try await JetStream(fixture.control).createStream(stream)
+        let mirror = try await JetStreamStore.open(
+            BucketConfiguration(name: "COPY"), control: fixture.control, bulk: fixture.bulk,
+            logger: Logger(label: "test"))
+        while try await mirror.list(ListQuery()).keys != ["a", "b"] { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(try await mirror.bytes("a") == bytes(5500))
+        #expect(try await mirror.bytes("b") == Array("small".utf8))
+        #expect(try await mirror.info("b").version == fixture.store.info("b").version)
+        await expect(.unsupported) { _ = try await mirror.put("a", ObjectBody("x")) }
+        await expect(.unsupported) { _ = try await mirror.delete("a") }
+        await expect(.unsupported) {
+            _ = try await mirror.setMetadata("a", ObjectAttributes(), options: SetMetadataOptions())
+        }
+        await expect(.unsupported) { _ = try await mirror.link("l", to: "a") }
+        await expect(.unsupported) { _ = try await mirror.removeOrphans(olderThan: .zero) }
+        #expect(try await mirror.maintain().expired.isEmpty && mirror.capabilities == [])
+        #expect(try await fixture.store.list(ListQuery()).keys == ["a", "b"])
+        await mirror.shutdown()
+        await fixture.close()
+    }
+
     private func expect(
         _ kind: StorageError.Kind, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
     ) async {

@@ -26,13 +26,17 @@ struct Identity {
         return NKey.text(bytes + Array(key.rawRepresentation))
     }
 
-    /// A JWT that says who `subject` is.
-    func sign(_ subject: Identity, type: String) throws -> String {
+    /// A JWT that says who `subject` is, and what it may publish and subscribe to, unless that is everything.
+    func sign(
+        _ subject: Identity, type: String, publish: [String] = [], subscribe: [String] = []
+    ) throws -> String {
         // A limit that is left out is none at all.
         let limits: [String: Any] = ["subs": -1, "data": -1, "payload": -1]
         let accountLimits = limits.merging(["conn": -1, "imports": -1, "exports": -1, "leaf": -1]) { $1 }
         var nats: [String: Any] = ["type": type, "version": 2]
         if type == "user" { nats.merge(limits) { $1 } }
+        if !publish.isEmpty { nats["pub"] = ["allow": publish] }
+        if !subscribe.isEmpty { nats["sub"] = ["allow": subscribe] }
         if type == "account" { nats["limits"] = accountLimits }
         let claims: [String: Any] = [
             "jti": UUID().uuidString, "iat": Int(Date.now.timeIntervalSince1970), "iss": publicKey, "name": type,
@@ -41,6 +45,19 @@ struct Identity {
         let header = try encode(["typ": "JWT", "alg": "ed25519-nkey"])
         let body = header + "." + (try encode(claims))
         return body + "." + base64URL(try key.signature(for: Data(body.utf8)))
+    }
+
+    /// A credentials file of this user, for a JWT.
+    func credentials(_ token: String) -> String {
+        """
+        -----BEGIN NATS USER JWT-----
+        \(token)
+        ------END NATS USER JWT------
+
+        -----BEGIN USER NKEY SEED-----
+        \(seed)
+        ------END USER NKEY SEED------
+        """
     }
 
     private func encode(_ value: [String: Any]) throws -> String {

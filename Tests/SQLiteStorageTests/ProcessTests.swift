@@ -67,6 +67,18 @@ import Testing
         }
     }
 
+    /// On a file system that is full a put fails and leaves what was there; with room again it succeeds.
+    @Test func noRoomLeft() async throws {
+        let folder = DatabaseFolder()
+        let arguments = ["sqlite", folder.url.path, "always", "full", Self.key.rawValue, "100000"]
+        let result = try await StoreWriter.run(arguments, onMebibytes: 4)
+        let lines = result.output.split(separator: "\n")
+        #expect(lines.count == 5 && lines[3...] == ["whole", "done"], "\(result)")
+        for line in lines.dropFirst().prefix(2) {
+            #expect(line.hasPrefix("failed unavailable transient put “") && line.contains("free some space"))
+        }
+    }
+
     private func folder(_ verb: String) async throws -> DatabaseFolder {
         let folder = DatabaseFolder()
         let store = try await folder.store(.none)

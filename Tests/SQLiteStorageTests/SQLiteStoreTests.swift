@@ -107,6 +107,39 @@ import Testing
         #expect(try await store.list(ListQuery()).keys.count == 15)
     }
 
+    /// Of two processes that look after one file, one is told of each object, in the order of time.
+    @Test func whatExpiredIsToldOnce() async throws {
+        let folder = DatabaseFolder()
+        let clock = TestClock()
+        let (store, other) = (
+            try await folder.store(.none, clock: clock), try await folder.store(.none, clock: clock)
+        )
+        #expect(try await store.maintain().expired == [])
+        var stored: [ObjectInfo] = []
+        for index in 1...600 {
+            let options = PutOptions(timeToLive: .seconds(1000 - index))
+            stored.append(
+                try await store.put(ObjectKey(validating: "k/\(index)"), ObjectBody("x"), options: options))
+        }
+        #expect(try await store.maintain().expired == [])
+        clock.advance(700)
+        var told: [ObjectInfo] = []
+        while true {
+            async let one = store.maintain()
+            async let two = other.maintain()
+            let upkeeps = try await [one, two]
+            told += upkeeps.flatMap(\.expired)
+            if upkeeps.allSatisfy({ $0.expired.isEmpty && $0.next > clock.now() }) { break }
+        }
+        #expect(Set(told) == Set(stored.suffix(300)) && told.count == 300)
+        #expect(told.first?.key == "k/600")
+        // A process that starts later has not swept them away before.
+        clock.advance(1000)
+        _ = try await folder.store(.none, clock: clock)
+        #expect(try await store.maintain().expired.count == 256)
+        #expect(try await other.maintain().expired.count == 44)
+    }
+
     @Test func otherFilesAreRefusedAndKept() async throws {
         let folder = DatabaseFolder()
         try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)

@@ -92,14 +92,14 @@ import Testing
     }
 
     @Test(arguments: [
-        "memory", "jetstream", "file", "sqlite", "s3", "gcs", "cached", "throttled", "encrypted", "faulty",
-        "tiered-s3", "tiered-jetstream",
+        "memory", "jetstream", "file", "sqlite", "blocks", "s3", "gcs", "cached", "throttled", "encrypted", "faulty",
+        "tiered-s3", "tiered-jetstream", "operations",
     ])
     func readyConfigurationsStart(_ name: String) async throws {
         let server = try await NATSServer(.newest)
         var environment = [
             "STORAGE_KEY": String(repeating: "5e", count: 32), "FILE_STORE_PATH": server.folder.path + "/objects",
-            "SQLITE_STORE_PATH": server.folder.path + "/store.db",
+            "SQLITE_STORE_PATH": server.folder.path + "/store.db", "HTTP_LISTEN": "127.0.0.1:0",
         ]
         var bucket: ServerProcess?
         if name.hasSuffix("s3") {
@@ -160,6 +160,18 @@ import Testing
         #expect(nothing.status == 1 && nothing.complaints.contains("--only"))
         let nobody = try await run(["verify-store", "--config", file, "--instance", "other"], url: server.url)
         #expect(nobody.status == 1 && nobody.complaints.contains("objectstore"))
+    }
+
+    @Test func aConfiguredBlockStoreIsVerified() async throws {
+        let server = try await NATSServer(.newest)
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../config")
+        let verified = try await run(
+            ["verify-store", "--config", folder.appending(path: "blocks.yaml").path, "--json"], url: server.url,
+            environment: ["FILE_STORE_PATH": server.folder.path + "/blocks"])
+        let results = try JSONSerialization.jsonObject(with: Data(verified.output.utf8)) as? [[String: Any]] ?? []
+        let others = results.filter { $0["outcome"] as? String != "passed" }
+        // The longest keys leave no room for the layer's own part.
+        #expect(results.count > 80 && others.map { $0["name"] as? String } == ["keys/of-1024-bytes"], "\(others)")
     }
 
     @Test func whatAStoreDoesNotKeepIsTold() async throws {

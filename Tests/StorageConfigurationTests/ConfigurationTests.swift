@@ -8,6 +8,7 @@ import NATS
 import S3Storage
 import SQLiteStorage
 import Storage
+import StorageOperations
 import StorageConfiguration
 import StorageService
 import StorageWire
@@ -35,7 +36,7 @@ import Testing
               - store: {type: memory, max_entries: 5, when_full: refuse}
             """, ["SECOND": "nats://b:2"])
         #expect(configuration.nats.urls == ["nats://a:1", "nats://b:2", "nats://c:3"])
-        #expect(configuration.logLevel == .debug)
+        #expect(configuration.log.level == .debug)
         let (instance, store) = configuration.instances[0]
         #expect(instance.limits.maxObjectSize == 1 << 30 && instance.limits.maxInFlight == 7)
         #expect(instance.limits.requestTimeout == .milliseconds(500))

@@ -44,6 +44,7 @@ import Testing
                          when_exceeded: refuse, max_wait: 1s}},
              {encrypt: {keys: {a: "${KEY}"}, current_key: a, chunk_size: 4KiB, read_plaintext: true}},
              {compress: {algorithm: gzip, level: 9, minimum_size: 1}}, {compress: {algorithm: zstd, level: 19}},
+             {blocks: {block_size: 64KiB, grace: 10m, collect_every: never}},
              {cache: {max_entries: 5, max_bytes: 1MiB, max_object_size: 10KiB, strategy: lru, ttl: 5m, negative_ttl: 1s}},
              {faults: {latency: 1ms, fail_every: 1000000, fail_probability: 0, seed: 7, error: throttled, moment: after,
                        operations: [put, get], cut_after: 1MiB}},

@@ -26,9 +26,11 @@ private struct Bucket: Sendable {
         return try await NATSConnection.connect(options)
     }
 
-    func store() async throws -> JetStreamStore {
-        try await JetStreamStore.open(
-            BucketConfiguration(name: "B"), control: control, bulk: bulk, logger: Logger(label: "test"))
+    func store(isAtomic: Bool = false) async throws -> JetStreamStore {
+        var configuration = BucketConfiguration(name: "B")
+        configuration.isAtomic = isAtomic
+        return try await JetStreamStore.open(
+            configuration, control: control, bulk: bulk, logger: Logger(label: "test"))
     }
 
     func close() async {
@@ -39,10 +41,11 @@ private struct Bucket: Sendable {
 
 extension Trait where Self == SubjectTrait {
     /// A bucket on a server.
-    static func jetStream(_ flavor: ServerFlavor) -> Self {
+    static func jetStream(_ flavor: ServerFlavor, isAtomic: Bool = false) -> Self {
         SubjectTrait { run in
             let bucket = try await Bucket(on: NATSServer(flavor))
-            try await run(Subject(store: bucket.store()) { try await bucket.store() })
+            try await run(
+                Subject(store: bucket.store(isAtomic: isAtomic)) { try await bucket.store(isAtomic: isAtomic) })
             await bucket.close()
         }
     }
@@ -75,7 +78,8 @@ private func serve(_ store: any Store, on server: NATSServer, _ run: SubjectTrai
     let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: logger))
     let running = Task { try await group.run() }
     for await _ in ready { break }
-    try await run(Subject(store: RemoteStore(client, instance: "t")) { RemoteStore(client, instance: "t") })
+    let remote = try await RemoteStore.discover(client, instance: "t")
+    try await run(Subject(store: remote) { try await RemoteStore.discover(client, instance: "t") })
     await group.triggerGracefulShutdown()
     try await running.value
     await client.close()

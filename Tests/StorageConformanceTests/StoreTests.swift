@@ -40,7 +40,26 @@ import Testing
     }
 }
 
+@Suite(.jetStream(.newest, isAtomic: true)) struct AtomicJetStreamStoreConformance {
+    @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws { try await check(one) }
+    @Test(arguments: ConformanceSuite.shutdownCases) func proves(shutdown one: ConformanceCase) async throws {
+        try await checkShutdown(one)
+    }
+}
+
 @Suite(.remote(.debian)) struct RemoteStoreOverJetStreamOnDebianConformance {
+    @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws { try await check(one) }
+    @Test(arguments: ConformanceSuite.shutdownCases) func proves(shutdown one: ConformanceCase) async throws {
+        try await checkShutdown(one)
+    }
+}
+
+/// What the store behind the component can't do the remote one does not claim.
+@Suite(.remote(.newest) { _ in ExampleStore() }) struct RemoteStoreOverExampleOnNewestConformance {
+    @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws { try await check(one) }
+}
+
+@Suite(.remote(.newest)) struct RemoteStoreOverJetStreamOnNewestConformance {
     @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws { try await check(one) }
     @Test(arguments: ConformanceSuite.shutdownCases) func proves(shutdown one: ConformanceCase) async throws {
         try await checkShutdown(one)

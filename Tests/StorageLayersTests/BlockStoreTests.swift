@@ -85,6 +85,34 @@ import Testing
         #expect(try await store.collect().removed == 0)
     }
 
+    /// As a component looks after it: what expired is told as the layer shows it, and its blocks go on the schedule.
+    @Test func itIsLookedAfter() async throws {
+        let expiring = MemoryStore(now: clock.now)
+        var options = BlockOptions()
+        options.collectEvery = .milliseconds(1)
+        let store = try BlockStore(expiring, options, now: clock.now)
+        func lookAfter() async throws -> [ObjectInfo] {
+            var told: [ObjectInfo] = []
+            for keep in store.keepers { told += try await keep().expired }
+            return told
+        }
+        #expect(try await lookAfter() == [])
+        try await store.put("stays", ObjectBody("stays"))
+        let stored = try await store.put("a", ObjectBody("goes"), options: PutOptions(timeToLive: .seconds(10)))
+        clock.advance(11)
+        #expect(try await lookAfter() == [stored])
+        #expect(try await expiring.list(ListQuery(prefix: "blocks/")).keys.count == 2)
+        clock.advance(3700)
+        for _ in 0..<500 where try await expiring.list(ListQuery(prefix: "blocks/")).keys.count == 2 {
+            #expect(try await lookAfter() == [])
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        #expect(try await expiring.list(ListQuery(prefix: "blocks/")).keys.count == 1)
+        #expect(try await store.bytes("stays") == Array("stays".utf8))
+        // Where it can't tell a block that has just come to use, it leaves them all.
+        #expect(try self.store(over: ProbeStore(base, capabilities: [], object: [])).keepers.isEmpty)
+    }
+
     /// A put comes to use an old block between the moment when it was found unreferenced and its removal.
     @Test func aRacingPutKeepsItsBlock() async throws {
         let hooked = HookedStore(base)

@@ -17,16 +17,16 @@ import Testing
         func count(_ label: String, _ dimensions: [(String, String)]) throws -> Int64 {
             try metrics.expectCounter(label, [("store", "s")] + dimensions).totalValue
         }
-        #expect(try count("storage_operations_total", [("operation", "put")]) == 2)
-        #expect(try count("storage_operations_total", [("operation", "get")]) == 1)
-        #expect(try count("storage_operations_total", [("operation", "info")]) == 3)
-        #expect(try count("storage_operations_total", [("operation", "list")]) == 1)
-        #expect(try count("storage_operations_total", [("operation", "delete")]) == 0)
-        #expect(try count("storage_bytes_total", [("direction", "in")]) == 3500)
-        #expect(try count("storage_bytes_total", [("direction", "out")]) == 1000)
-        #expect(try count("storage_errors_total", [("operation", "info"), ("code", "not_found")]) == 3)
+        #expect(try count("nats_storage_store_operations_total", [("operation", "put")]) == 2)
+        #expect(try count("nats_storage_store_operations_total", [("operation", "get")]) == 1)
+        #expect(try count("nats_storage_store_operations_total", [("operation", "info")]) == 3)
+        #expect(try count("nats_storage_store_operations_total", [("operation", "list")]) == 1)
+        #expect(try count("nats_storage_store_operations_total", [("operation", "delete")]) == 0)
+        #expect(try count("nats_storage_store_bytes_total", [("direction", "in")]) == 3500)
+        #expect(try count("nats_storage_store_bytes_total", [("direction", "out")]) == 1000)
+        #expect(try count("nats_storage_store_errors_total", [("operation", "info"), ("code", "not_found")]) == 3)
         let duration = try metrics.expectTimer(
-            "storage_operation_duration_seconds", [("store", "s"), ("operation", "info")])
+            "nats_storage_store_operation_duration_seconds", [("store", "s"), ("operation", "info")])
         #expect(duration.values.count == 3 && duration.values.allSatisfy { $0 > 0 })
     }
 }

@@ -106,6 +106,42 @@ import Testing
         try await component.stop()
     }
 
+    @Test func aListGivesAsManyKeysAsTheInstanceAllows() async throws {
+        let component = try await Component { $0.limits.maxKeys = 3 }
+        for number in 0..<5 { try await component.store.put(try ObjectKey(validating: "k\(number)"), ObjectBody("")) }
+        for query in ["", #"{"limit":10000}"#] {
+            let page = try json(await component.ask("list", query).body)
+            #expect(page["keys"] as? [String] == ["k0", "k1", "k2"] && page["next"] as? String == "k2")
+        }
+        let one = try json(await component.ask("list", #"{"limit":1}"#).body)
+        #expect(one["keys"] as? [String] == ["k0"])
+        let api = try json(await component.ask("api", #"{"action":"list","start_after":"k2"}"#).body)
+        #expect(api["keys"] as? [String] == ["k3", "k4"])
+        #expect(try await component.ask("list", #"{"limit":10001}"#).status == 400)
+        let info = try json(await component.ask(subject: "$SRV.INFO.storage-t", [], [:]).body)
+        let metadata = info["metadata"] as? [String: String]
+        #expect(metadata?["max_keys"] == "3")
+        #expect(
+            metadata?["capabilities"] == "create_only,compare_and_swap,time_to_live,metadata_update,message_id")
+        try await component.stop()
+    }
+
+    @Test func asManyUploadsAreOpenAsTheInstanceAllows() async throws {
+        let component = try await Component {
+            $0.limits.maxUploads = 1
+            $0.limits.maxObjectSize = 10
+        }
+        let first = try await component.ask("upload", "", ["Storage-Key": "a"])
+        let part = try #require(json(first.body)["part_subject"] as? String)
+        #expect(try await component.ask("upload", "", ["Storage-Key": "b"]).status == 503)
+        let large = [UInt8](repeating: 0, count: 11)
+        #expect(try await component.ask(subject: part, large, ["Storage-Part": "1"]).status == 413)
+        #expect(try await component.ask(subject: part, [], ["Storage-Abort": "1"]).status == 200)
+        #expect(try await component.ask("upload", "", ["Storage-Key": "b"]).status == 200)
+        #expect(try await component.store.list(ListQuery()).keys.isEmpty)
+        try await component.stop()
+    }
+
     @Test func deadlineAndCapacity() async throws {
         let component = try await Component(store: GetStore.endless) { $0.limits.maxInFlight = 2 }
         let late = try await component.ask("get", "k", ["Storage-Timeout": "50"])

@@ -5,7 +5,8 @@ import SQLiteStorage
 import Storage
 
 // What the crash tests run under a tracer: one change of a store, or many by several tasks.
-// Usage: store-writer file|sqlite FOLDER DURABILITY put|overwrite|create|exhausted|delete|retitle KEY [SIZE]
+// Usage: store-writer file|sqlite FOLDER DURABILITY VERB KEY [SIZE]
+//        VERB: put, overwrite, create, delete, retitle, exhausted (without descriptors), full (on a small disk), denied
 //        store-writer file|sqlite FOLDER DURABILITY race SECONDS
 
 @main struct Writer {
@@ -46,6 +47,8 @@ import Storage
             switch arguments[3] {
             case "create": try await put(key, .absent)
             case "exhausted": try await putWithoutDescriptors(key)
+            case "full": try await fillTheDisk(key)
+            case "denied": try await putWithoutPermission(key)
             case "delete": try await store.delete(key)
             case "retitle":
                 let attributes = ObjectAttributes(contentType: "text/new")
@@ -92,12 +95,43 @@ import Storage
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         var taken: [Int32] = []
         while case let number = Glibc.open("/dev/null", O_RDONLY), number >= 0 { taken.append(number) }
+        await tellFailure { () async throws(StorageError) in try await store.put(key, ObjectBody("x")) }
+        taken.forEach { close($0) }
+        try await put(key, .none)
+    }
+
+    /// Puts until nothing more goes in, then overwrites what was there first; makes room, and overwrites it again.
+    private func fillTheDisk(_ key: ObjectKey) async throws {
+        let body = ObjectBody([UInt8](repeating: 7, count: 50_000))
+        try await store.put(key, ObjectBody("old"))
+        var filled: [ObjectKey] = []
+        await tellFailure { () async throws(StorageError) in
+            for index in 0..<1000 {
+                let next = try ObjectKey(validating: "fill/\(index)")
+                try await store.put(next, body)
+                filled.append(next)
+            }
+        }
+        await tellFailure { () async throws(StorageError) in try await store.put(key, body) }
+        if try await store.bytes(key) == Array("old".utf8), !filled.isEmpty { tell("whole") }
+        for next in filled { try await store.delete(next) }
+        try await put(key, .none)
+    }
+
+    /// Puts into folders that may not be written, then into the same as they were.
+    private func putWithoutPermission(_ key: ObjectKey) async throws {
+        let folders = ["tmp", "objects"].map { arguments[1] + "/" + $0 }
+        for folder in folders { chmod(folder, 0o555) }
+        await tellFailure { () async throws(StorageError) in try await store.put(key, ObjectBody("x")) }
+        for folder in folders { chmod(folder, 0o755) }
+        try await put(key, .none)
+    }
+
+    private func tellFailure(_ body: () async throws(StorageError) -> Void) async {
         do throws(StorageError) {
-            _ = try await store.put(key, ObjectBody("x"))
+            try await body()
         } catch {
             tell("failed \(error.kind.rawValue) \(error.errorClass.rawValue) \(error)")
         }
-        taken.forEach { close($0) }
-        try await put(key, .none)
     }
 }

@@ -7,13 +7,13 @@ package final class ServerProcess: Sendable {
 
     private let process: Process
 
-    /// Starts `program` with the arguments that `arguments` makes of a free port and an empty folder, and waits until
-    /// the port answers.
+    /// Starts `program` with the arguments that `arguments` makes of a port, a free one unless given, and an empty
+    /// folder, and waits until the port answers.
     package init(
-        _ program: String, environment: [String: String] = [:], seconds: Int = 30,
+        _ program: String, environment: [String: String] = [:], seconds: Int = 30, port chosen: Int? = nil,
         arguments: (_ port: Int, _ folder: String) throws -> [String]
     ) async throws {
-        port = try NATSServer.freePort()
+        port = try chosen ?? NATSServer.freePort()
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("server-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         guard FileManager.default.isExecutableFile(atPath: program) else {

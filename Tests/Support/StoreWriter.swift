@@ -16,6 +16,22 @@ package enum StoreWriter {
     // Beside the test runner, where the package's build puts every program.
     private static var path: String { Bundle.main.bundleURL.appendingPathComponent("store-writer").path }
 
+    /// Runs it with a file system of its own of so many MiB in its folder, which ends with it.
+    package static func run(_ arguments: [String], onMebibytes size: Int) async throws -> Result {
+        let mount = """
+            mount -t tmpfs -o size=\(size)m tmpfs "$0" || { echo "a small disk takes root or user namespaces" >&2; exit 1; }
+            exec "$@"
+            """
+        let namespaces = geteuid() == 0 ? ["--mount"] : ["--mount", "--map-root-user"]
+        try FileManager.default.createDirectory(atPath: arguments[1], withIntermediateDirectories: true)
+        return try await run(arguments, tracer: ["unshare"] + namespaces + ["sh", "-c", mount, arguments[1]])
+    }
+
+    /// What takes the right to write everywhere from a program that root runs.
+    package static var withoutPrivilege: [String] {
+        geteuid() == 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"] : []
+    }
+
     /// Runs it to its end.
     package static func run(_ arguments: [String], tracer: [String] = []) async throws -> Result {
         let process = Process()

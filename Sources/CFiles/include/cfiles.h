@@ -9,11 +9,9 @@
 /// Opens `path` beneath `folder`, never outside it and never through a symbolic link.
 int cfiles_open_beneath(int folder, const char *path, int flags, mode_t mode);
 
-/// The same for reading, but only if that can't block; EAGAIN otherwise.
-int cfiles_open_cached(int folder, const char *path);
-
-/// Reads what lies in the page cache; EAGAIN where that is nothing.
-ssize_t cfiles_read_cached(int file, void *buffer, size_t count, off_t offset);
+/// Reads a whole file of less than 64 KiB beneath `folder`, if nothing of that can block; otherwise -1, with ENOENT only
+/// where there is no such file. The bytes are the calling thread's own, until it calls this again.
+ssize_t cfiles_read_cached_file(int folder, const char *path, const void **bytes);
 
 /// Locks one byte for the open file description, which the kernel releases when its process dies; EAGAIN where another
 /// holds it.

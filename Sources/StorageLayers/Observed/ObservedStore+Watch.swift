@@ -15,7 +15,7 @@ extension ObservedStore {
     ///
     /// Changes of a key come in the order in which they became visible. Where writes of a key overlap, or one ends without
     /// it being known whether it happened, the state that the key has then is told, perhaps again; between two that
-    /// overlap one may be left out, the last never is. With ``Storage/WatchQuery/Start/current`` what changes while
+    /// overlap one may be left out, the last never is. With `WatchQuery.Start.current` what changes while
     /// the objects are told may be told twice.
     ///
     /// - Throws: `invalid` for a query out of range; what listing throws.

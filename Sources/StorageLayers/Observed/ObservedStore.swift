@@ -33,7 +33,7 @@ public final class ObservedStore: WatchableStore, StoreLayer {
 
     /// What becomes of changes that a watcher does not read in time.
     public enum Overflow: Sendable, Hashable {
-        /// They are dropped, counted, and told as ``Storage/StoreChange/lagged(dropped:)``: no writer ever waits.
+        /// They are dropped, counted, and told as `StoreChange.lagged(dropped:)`: no writer ever waits.
         case drop
         /// None is lost: a write returns only when there is room for its change again. A watcher that stops reading, and
         /// is not let go of, holds every writer back.
@@ -113,7 +113,7 @@ public final class ObservedStore: WatchableStore, StoreLayer {
     }
 
     /// Ends every watch, and shuts the store beneath down; later operations throw
-    /// ``Storage/StorageError/notActive``.
+    /// `StorageError.notActive`.
     public func shutdown() async {
         announcer.finish()
         await base.shutdown()

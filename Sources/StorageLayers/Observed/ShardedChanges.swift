@@ -4,7 +4,7 @@ extension StoreChanges {
     /// Handles every change, those of different keys beside one another, those of one key in their order.
     ///
     /// A key belongs to one of `shards` by its hash, and each handles one change at a time. What belongs to no key, as
-    /// ``Storage/StoreChange/lagged(dropped:)``, is handled by itself, after all before it and before all behind it.
+    /// `StoreChange.lagged(dropped:)`, is handled by itself, after all before it and before all behind it.
     /// Each shard keeps at most `buffer` changes waiting; then no more are read, so that the watch's own bounds apply.
     ///
     /// - Returns: when the watch has ended and everything was handled.

@@ -12,7 +12,7 @@ public enum StorePath: Sendable, Hashable {
 
     /// Parses `text`: a glob where any segment is `*`.
     ///
-    /// - Throws: ``Storage/StorageError/invalidPath(_:)``.
+    /// - Throws: `StorageError.invalidPath(_:)`.
     public init(parsing text: String) throws(StorageError) {
         do throws(StorageError) {
             let isGlob = text.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("*".utf8) }
@@ -24,7 +24,7 @@ public enum StorePath: Sendable, Hashable {
 
     /// The one key that `text` names.
     ///
-    /// - Throws: `invalidPath`, ``Storage/StorageError/globNotAllowed(_:)``.
+    /// - Throws: `invalidPath`, `StorageError.globNotAllowed(_:)`.
     public static func key(parsing text: String) throws(StorageError) -> ObjectKey {
         guard case .key(let key) = try StorePath(parsing: text) else { throw .globNotAllowed(text) }
         return key
@@ -32,7 +32,7 @@ public enum StorePath: Sendable, Hashable {
 
     /// The pattern that `text` is.
     ///
-    /// - Throws: `invalidPath`, ``Storage/StorageError/globRequired(_:)``.
+    /// - Throws: `invalidPath`, `StorageError.globRequired(_:)`.
     public static func glob(parsing text: String) throws(StorageError) -> KeyPattern {
         guard case .glob(let pattern) = try StorePath(parsing: text) else { throw .globRequired(text) }
         return pattern

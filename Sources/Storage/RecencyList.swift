@@ -1,7 +1,5 @@
-import Storage
-
 /// Keys from the one used last to the one used longest ago; every change takes the same short time.
-struct RecencyList {
+package struct RecencyList: Sendable {
     private struct Node {
         var key: ObjectKey?
         var newer = none
@@ -15,11 +13,20 @@ struct RecencyList {
     private var newest = none
     private var oldest = none
 
+    /// An empty list.
+    package init() {}
+
     /// The key used longest ago.
-    var last: ObjectKey? { oldest == Self.none ? nil : nodes[oldest].key }
+    package var last: ObjectKey? { oldest == Self.none ? nil : nodes[oldest].key }
+
+    /// The key used longest ago of all but `kept`.
+    func last(except kept: ObjectKey) -> ObjectKey? {
+        guard last == kept, nodes[oldest].newer != Self.none else { return last == kept ? nil : last }
+        return nodes[nodes[oldest].newer].key
+    }
 
     /// Makes `key` the one used last; its place, for later.
-    mutating func insert(_ key: ObjectKey) -> Int {
+    package mutating func insert(_ key: ObjectKey) -> Int {
         let place = free.popLast() ?? nodes.count
         if place == nodes.count { nodes.append(Node(key: key)) } else { nodes[place] = Node(key: key) }
         linkNewest(place)
@@ -27,13 +34,14 @@ struct RecencyList {
     }
 
     /// Makes the key at `place` the one used last.
-    mutating func use(_ place: Int) {
+    package mutating func use(_ place: Int) {
         guard place != newest else { return }
         unlink(place)
         linkNewest(place)
     }
 
-    mutating func remove(_ place: Int) {
+    /// Removes the key at `place`.
+    package mutating func remove(_ place: Int) {
         unlink(place)
         nodes[place] = Node()
         free.append(place)

@@ -1,0 +1,29 @@
+import FoundationEssentials
+public import Storage
+
+extension FileStore: MaintainedStore {
+    /// Removes objects that expired: those that this process stored within a second, those of others, and of before it
+    /// started, when a walk over all objects comes by, a thousand a call and once in each `sweepInterval`. The key's lock
+    /// is held meanwhile, so that of all processes one removes each.
+    public func maintain() async throws(StorageError) -> Upkeep {
+        do throws(StorageError) {
+            try root.checkOpen()
+            expiries.startTelling()
+            let (sweeper, now) = (sweeper, now())
+            var expired = try await threads.run { () throws(StorageError) in try sweeper.removeDue() }
+            var isMore = expired.count == Sweeper.pageSize
+            if let place = expiries.startWalk(at: now, every: configuration.sweepInterval) {
+                let (removed, next) = try await threads.run { () throws(StorageError) in
+                    try sweeper.removeExpired(from: place)
+                }
+                expired += removed
+                expiries.continueWalk(at: next)
+                isMore = isMore || next != nil
+            }
+            expired.sort { ($0.expires ?? now) < ($1.expires ?? now) }
+            return Upkeep(expired: expired, next: isMore ? now : now.addingTimeInterval(1))
+        } catch {
+            throw error.during(.delete)
+        }
+    }
+}

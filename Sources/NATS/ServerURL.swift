@@ -1,0 +1,12 @@
+/// A server's URL as people write it: `nats://host`, or `host` alone.
+package enum ServerURL {
+    /// The URL without the user, password or token that it may hold, which belong into no message.
+    package static func withoutCredentials(_ url: String) -> String {
+        guard let at = url.lastIndex(of: "@") else { return url }
+        let scheme = url.firstRange(of: "://").map { url[..<$0.upperBound] } ?? ""
+        return String(scheme + url[url.index(after: at)...])
+    }
+
+    /// Whether the URL asks for TLS.
+    static func isSecure(_ url: String) -> Bool { url.lowercased().hasPrefix("tls://") }
+}

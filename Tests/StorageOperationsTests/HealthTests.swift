@@ -1,0 +1,68 @@
+import Foundation
+import NATS
+import TestSupport
+import Testing
+
+@Suite struct HealthTests {
+    @Test func healthAndReadinessFollowNATS() async throws {
+        let program = try await Program()
+        #expect(try await program.get("/healthz").status == 200)
+        let ready = try await program.get("/readyz")
+        #expect(ready.status == 200 && ready.headers["content-type"] == "application/json")
+        #expect(try ready.json["ready"] as? Bool == true)
+        program.server.kill()
+        try await eventually("still ready without NATS") { try await program.get("/readyz").status == 503 }
+        let answer = try await program.get("/readyz").json
+        let control = (answer["nats"] as? [String: [String: Any]])?["control"]
+        #expect(control?["ready"] as? Bool == false)
+        let problem = control?["problem"] as? String
+        #expect(problem?.contains("reconnecting") == true)
+        #expect(try await program.get("/healthz").status == 200)
+        #expect(try await program.metrics().value("nats_storage_nats_connected", ["connection": "control"]) == 0)
+        try await program.server.start()
+        try await eventually("not ready again") { try await program.get("/readyz").status == 200 }
+        #expect(try await program.metrics().value("nats_storage_nats_reconnects_total", ["connection": "control"]) == 1)
+        #expect(try await program.stop() == 0)
+    }
+
+    @Test func aStoreThatDoesNotAnswerIsNamed() async throws {
+        let server = try await NATSServer(.newest)
+        let bucket = try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
+            ["-H", "127.0.0.1", "-p", String(port)]
+        }
+        let s3 = """
+            {type: s3, bucket: objects, endpoint: "http://127.0.0.1:\(bucket.port)", create: true, region: us-east-1,
+                force_path_style: true, access_key_id: test, secret_access_key: test}
+            """
+        let program = try await Program(
+            instances: "instances: [{name: a, store: {type: memory}}, {name: b, store: \(s3)}]", server: server)
+        try await eventually("not ready with its bucket") { try await program.get("/readyz").status == 200 }
+        bucket.kill()
+        try await eventually("still ready without its bucket") { try await program.get("/readyz").status == 503 }
+        let instances = try await program.get("/readyz").json["instances"] as? [String: [String: Any]]
+        #expect(instances?["a"]?["ready"] as? Bool == true)
+        #expect(instances?["b"]?["ready"] as? Bool == false)
+        let problem = instances?["b"]?["problem"] as? String
+        #expect(problem?.contains("the store does not answer") == true)
+        #expect(try await program.metrics().value("nats_storage_instance_ready", ["instance": "b"]) == 0)
+        #expect(try await program.metrics().value("nats_storage_instance_ready", ["instance": "a"]) == 1)
+    }
+
+    @Test func readinessEndsBeforeTheWorkDoes() async throws {
+        let slow = "instances: [{name: t, store: {type: memory, layers: [{faults: {latency: 3s}}]}}]"
+        let program = try await Program(instances: slow)
+        let client = try await program.connect()
+        async let reply = client.request(
+            "storage.t.put", headers: ["Storage-Key": "k"], payload: [1], timeout: .seconds(10))
+        try await eventually("the request does not arrive") {
+            try await program.metrics().value("nats_storage_requests_in_flight", ["instance": "t"]) == 1
+        }
+        program.signal(SIGTERM)
+        try await eventually("still ready while it drains") { try await program.get("/readyz").status == 503 }
+        let problem = try await program.get("/readyz").body
+        #expect(problem.contains("draining") && program.isRunning)
+        #expect(try await reply.headers.first("Nats-Service-Error-Code") == nil)
+        #expect(try await program.stop() == 0)
+        await client.close()
+    }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import NATS
+import TestSupport
+
+/// The component as a process with an HTTP port, and a NATS server of its own.
+final class Program: Sendable {
+    let server: NATSServer
+    let port: Int
+    let folder: URL
+    private let process: Process
+
+    /// - Parameter configuration: besides `nats`, `http.listen` and `instances`, as YAML; `%d` is the server's folder.
+    init(
+        http: String = "", instances: String = "instances: [{name: t, store: {type: memory}}]", more: String = "",
+        listen: String = "127.0.0.1", server known: NATSServer? = nil
+    ) async throws {
+        if let known { server = known } else { server = try await NATSServer(.newest) }
+        port = try NATSServer.freePort()
+        folder = server.folder
+        process = Process()
+        process.executableURL = Bundle.main.bundleURL.appendingPathComponent("nats-storage")
+        process.arguments = ["serve", "--config", file.path]
+        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
+        process.standardError = try FileHandle(forWritingTo: log)
+        let output = Pipe()
+        process.standardOutput = output
+        try write(http: http, instances: instances, more: more, listen: listen)
+        try process.run()
+        var text = ""
+        while !text.contains("serving instance") {
+            let data = await withCheckedContinuation { continuation in
+                DispatchQueue.global().async {
+                    continuation.resume(returning: output.fileHandleForReading.availableData)
+                }
+            }
+            guard !data.isEmpty else { throw TestFailure("the component ended: \(try logText())") }
+            text += String(decoding: data, as: UTF8.self)
+        }
+    }
+
+    deinit {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
+    }
+
+    private var file: URL { folder.appendingPathComponent("component-\(port).yaml") }
+    private var log: URL { folder.appendingPathComponent("component-\(port).log") }
+
+    /// Writes the configuration file, again for a reload.
+    func write(
+        http: String = "", instances: String = "instances: [{name: t, store: {type: memory}}]", more: String = "",
+        listen: String = "127.0.0.1"
+    ) throws {
+        let text = """
+            nats: {url: "\(server.url)"}
+            http: {listen: "\(listen):\(port)"\(http)}
+            \(instances)
+            \(more)
+            """
+        try text.write(to: file, atomically: true, encoding: .utf8)
+    }
+
+    func logText() throws -> String { try String(contentsOf: log, encoding: .utf8) }
+
+    /// Returns once the log holds `text`.
+    func logged(_ text: String) async throws {
+        try await eventually("the log does not say “\(text)”: \(try logText().suffix(2000))") {
+            try logText().contains(text)
+        }
+    }
+
+    func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }
+
+    var isRunning: Bool { process.isRunning }
+
+    /// Stops it as an operator would, and waits.
+    func stop() async throws -> Int32 {
+        signal(SIGTERM)
+        try await eventually("the component does not end") { !process.isRunning }
+        return process.terminationStatus
+    }
+
+    func connect() async throws -> NATSConnection {
+        var options = NATSOptions()
+        options.urls = [server.url]
+        return try await NATSConnection.connect(options)
+    }
+
+    func get(_ path: String, host: String = "127.0.0.1") async throws -> WebAnswer {
+        let answer = try await WebClient(port).exchange("GET \(path) HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+        return try WebAnswer(answer)
+    }
+
+    func metrics() async throws -> PrometheusText {
+        let answer = try await get("/metrics")
+        guard answer.status == 200, answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8" else {
+            throw TestFailure("no metrics: \(answer)")
+        }
+        return try PrometheusText(answer.body)
+    }
+}
+
+/// Returns once `isTrue`.
+func eventually(_ failure: @autoclosure () throws -> String, _ isTrue: () async throws -> Bool) async throws {
+    for _ in 0..<1000 {
+        if try await isTrue() { return }
+        try await Task.sleep(for: .milliseconds(20))
+    }
+    throw TestFailure(try failure())
+}

@@ -1,0 +1,69 @@
+import Foundation
+import NATS
+import TestSupport
+import Testing
+
+@Suite struct ReloadTests {
+    private let instances =
+        "instances: [{name: t, store: {type: memory}, limits: {max_object_size: 10, max_in_flight: 7}}]"
+
+    @Test func whatCanChangeDoesAndTheRestIsNamed() async throws {
+        let program = try await Program()
+        let client = try await program.connect()
+        func put(_ size: Int) async throws -> String? {
+            try await client.request(
+                "storage.t.put", headers: ["Storage-Key": "k"], payload: Array(repeating: 1, count: size)
+            ).headers.first("Nats-Service-Error-Code")
+        }
+        #expect(try await put(11) == nil)
+        #expect(try await program.get("/keys?instance=t").status == 200)
+        try program.write(
+            http: ", browse: false, max_connections: 9", instances: instances, more: "log: {level: debug, format: json}"
+        )
+        program.signal(SIGHUP)
+        try await program.logged("needs a restart to take effect: http.max_connections")
+        #expect(try await put(11) == "413")
+        #expect(try await put(10) == nil)
+        #expect(try await program.get("/keys?instance=t").status == 403)
+        #expect(try await program.metrics().value("nats_storage_requests_in_flight_limit", ["instance": "t"]) == 7)
+        let log = try program.logText()
+        #expect(log.contains(#""message":"configuration read again: "#) && log.contains("log.format"))
+        #expect(log.contains("instances[t].limits.max_object_size"))
+        await client.close()
+        #expect(try await program.stop() == 0)
+    }
+
+    @Test func aWrongFileChangesNothing() async throws {
+        let program = try await Program(instances: instances)
+        try program.write(http: ", browse: false, nonsense: 1", more: "log: {level: debug}")
+        program.signal(SIGHUP)
+        try await program.logged("the configuration stays as it was")
+        #expect(try program.logText().contains("http.nonsense"))
+        #expect(try await program.get("/keys?instance=t").status == 200)
+        let text = try await program.metrics()
+        #expect(text.value("nats_storage_requests_in_flight_limit", ["instance": "t"]) == 7)
+        #expect(text.value("nats_storage_configuration_reloads_total", ["result": "failed"]) == 1)
+        // Another file that can't take effect without a restart leaves the rest alone.
+        try program.write(instances: "instances: [{name: u, store: {type: memory}}]")
+        program.signal(SIGHUP)
+        try await program.logged("needs a restart to take effect: instances[t].limits")
+        #expect(try await program.metrics().value("nats_storage_requests_in_flight_limit", ["instance": "t"]) == 7)
+        #expect(try await program.get("/readyz").status == 200)
+        #expect(try await program.stop() == 0)
+    }
+
+    @Test func aTakenPortIsAnError() async throws {
+        let program = try await Program()
+        let other = Process()
+        other.executableURL = Bundle.main.bundleURL.appendingPathComponent("nats-storage")
+        let address = "127.0.0.1:\(program.port)"
+        other.arguments = ["serve", "--store", "memory", "--server", program.server.url, "--http", address]
+        let complaints = Pipe()
+        other.standardError = complaints
+        other.standardOutput = FileHandle.nullDevice
+        try other.run()
+        let text = String(decoding: complaints.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        other.waitUntilExit()
+        #expect(other.terminationStatus == 1 && text.contains("the HTTP port can't listen on \(address)"))
+    }
+}

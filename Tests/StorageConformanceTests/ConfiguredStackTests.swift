@@ -81,7 +81,8 @@ import Testing
                     cold:
                       type: sqlite
                       path: ${SQLITE_STORE_PATH}
-                      layers: [{encrypt: {keys: {"1": "${STORAGE_KEY}"}}}, {compress: {level: 19}}]
+                      durability: none
+                      layers: [{encrypt: {keys: {"1": "${STORAGE_KEY}"}}}, {compress: {level: 9}}]
                 layers: [retry, metrics, cache]
             """)
     }

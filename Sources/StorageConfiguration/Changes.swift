@@ -24,18 +24,19 @@ extension Configuration {
 }
 
 extension ConfigurationNode {
-    /// What takes effect, by its place: `instances[objectstore].store.bucket`.
-    func effective(_ shape: Shape) throws -> [String: String] {
-        var places: [String: String] = [:]
+    /// What takes effect, by its place: `instances[objectstore].store.bucket`. Of each value the hash alone, since there
+    /// are secrets among them; this process compares it with another of its own.
+    func effective(_ shape: Shape) throws -> [String: Int] {
+        var places: [String: Int] = [:]
         try printed(shape, hides: false).flatten("", into: &places)
         return places
     }
 }
 
 extension Printed {
-    fileprivate func flatten(_ place: String, into places: inout [String: String]) {
+    fileprivate func flatten(_ place: String, into places: inout [String: Int]) {
         switch self {
-        case .scalar(let text): places[place] = text
+        case .scalar(let text): places[place] = text.hashValue
         case .list(let elements):
             var count: [String: Int] = [:]
             for (index, element) in elements.enumerated() {

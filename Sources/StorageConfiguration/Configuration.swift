@@ -15,7 +15,7 @@ public struct Configuration: Sendable {
     /// The instances, each with its store.
     public var instances: [(configuration: InstanceConfiguration, store: StoreConfiguration)]
     /// What takes effect, by its place in the file: to be compared.
-    var effective: [String: String] = [:]
+    var effective: [String: Int] = [:]
 
     /// One instance over `store`.
     public init(instance: InstanceConfiguration, store: StoreConfiguration) {

@@ -1,20 +1,34 @@
 import NATS
 import Storage
+import Synchronization
 
 /// A put whose chunks and meta message are stored as one batch; see ``BucketConfiguration/isAtomic``.
 extension Put {
-    /// JetStream's code for a batch that holds a message whose id was stored before.
-    private static let duplicateID = 10201
+    /// Up to this many bytes are read before the batch begins, so that it can be sent again.
+    private static let gathered = 8 << 20
+    /// Servers take fifty batches of a stream at once, other processes' among them.
+    private static let slots = 24
 
     func storeAtomically(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
+        guard options.messageID == nil else {
+            throw StorageError(
+                .unsupported, "an atomic bucket takes no message ids: a batch is not told what it repeats")
+        }
+        let body = try await body.gathered(upTo: Self.gathered)
+        guard body.bytesAtHand != nil else { return try await storeInRounds(body) }
+        let slot = try ObjectKey(validating: "slot/\(abs(nuid.hashValue % Self.slots))")
+        return try await batches.withLock(slot) { () async throws(StorageError) in try await storeInRounds(body) }
+    }
+
+    private func storeInRounds(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
         var predecessor = try await current()
         while true {
             if let info = try await attemptAtomically(body, replacing: predecessor) { return info }
+            predecessor = try await current()
             // Nothing of it was stored: what was streamed has to come again.
             guard body.bytesAtHand != nil else {
                 throw StorageError(.unavailable, "another writer replaced “\(key)” during the put; send it again")
             }
-            predecessor = try await current()
         }
     }
 
@@ -36,7 +50,6 @@ extension Put {
         do throws(NATSError) {
             outcome = .success(try await batch.commit(message(meta, replacing: predecessor)))
         } catch {
-            if case .api(_, Self.duplicateID) = error.code, let earlier = try await earlierOfSameID() { return earlier }
             outcome = .failure(error)
         }
         return try await attempt(meta, replacing: predecessor, outcome)
@@ -76,5 +89,30 @@ extension Put {
             .tooLarge,
             "an atomic put takes at most \(most) bytes here; raise chunk_size (up to the server's max_payload), or use a "
                 + "bucket that is not atomic")
+    }
+}
+
+extension ObjectBody {
+    /// The same bytes, at hand if there are no more than `limit`.
+    fileprivate func gathered(upTo limit: Int) async throws(StorageError) -> ObjectBody {
+        guard bytesAtHand == nil, size ?? 0 <= limit, trailingDigest == nil else { return self }
+        let pull = pull
+        var bytes: [UInt8] = []
+        while bytes.count <= limit {
+            guard let chunk = try await pull() else {
+                let whole = ObjectBody(bytes)
+                // One that ends too early is told by whoever reads it.
+                return size ?? bytes.count == bytes.count ? whole : ObjectBody(size: size, pull: whole.pull)
+            }
+            bytes += chunk
+        }
+        let begun = Mutex(bytes)
+        return ObjectBody(size: size) { () async throws(StorageError) in
+            let first = begun.withLock { begun in
+                defer { begun = [] }
+                return begun
+            }
+            return first.isEmpty ? try await pull() : first
+        }
     }
 }

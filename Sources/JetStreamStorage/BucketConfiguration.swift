@@ -32,8 +32,8 @@ public struct BucketConfiguration: Sendable {
     public var chunkSize = 128 << 10
     /// Whether each put is one batch, which the server stores and syncs to disk as a whole or not at all: what is
     /// acknowledged outlives a power failure, and a put that fails leaves nothing to clean. Slower, and of at most 999
-    /// chunks; a streamed body that another writer overtakes fails as `unavailable`. NATS 2.12 and later; an existing
-    /// bucket has to allow it.
+    /// chunks, without message ids; a streamed body of more than 8 MiB that another writer overtakes fails as
+    /// `unavailable`. NATS 2.12 and later; an existing bucket has to allow it.
     public var isAtomic = false
     /// Whether any replica may answer reads, faster and perhaps late; otherwise the leader does.
     public var readsAnyReplica = false

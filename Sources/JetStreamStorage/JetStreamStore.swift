@@ -26,6 +26,7 @@ public final class JetStreamStore: Store {
     let domain: String?
     let guess = Guess()
     let locks = KeyLocks()
+    let batches = KeyLocks()
     let cleaning: CleaningSchedule
     private let ended = Atomic(false)
 
@@ -102,7 +103,9 @@ public final class JetStreamStore: Store {
     }
 
     public var capabilities: Capabilities {
-        bucket.isMirror ? [] : [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID]
+        if bucket.isMirror { return [] }
+        let usual: Capabilities = [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate]
+        return bucket.isAtomic ? usual : usual.union(.messageID)
     }
 
     public func put(

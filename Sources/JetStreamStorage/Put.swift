@@ -12,6 +12,8 @@ struct Put: Sendable {
     let purger: Purger
     let guess: Guess
     let locks: KeyLocks
+    /// Turns of atomic puts.
+    let batches: KeyLocks
     let key: ObjectKey
     let options: PutOptions
     let nuid = NUID.next()
@@ -24,6 +26,7 @@ struct Put: Sendable {
         purger = store.purger
         guess = store.guess
         locks = store.locks
+        batches = store.batches
         self.key = key
         self.options = options
     }
@@ -38,7 +41,7 @@ struct Put: Sendable {
         }
     }
 
-    func earlierOfSameID() async throws(StorageError) -> ObjectInfo? {
+    private func earlierOfSameID() async throws(StorageError) -> ObjectInfo? {
         guard let id = options.messageID, let current = try await bucket.meta(key), bucket.liveVersion(current) != nil,
             let message = try await bucket.message(.sequence(current.sequence)),
             message.headers.first(BucketFormat.Header.messageID) == id

@@ -102,12 +102,15 @@ import Testing
         }
     }
 
-    @Test func theSameMessageIsStoredOnce() async throws {
+    @Test func messageIDsAreRefused() async throws {
         let fixture = try await fixture()
-        let options = PutOptions(messageID: "m1")
-        let first = try await fixture.store.put("k", ObjectBody("once"), options: options)
-        let second = try await fixture.store.put("k", ObjectBody("once"), options: options)
-        #expect(first.version == second.version)
+        #expect(!fixture.store.capabilities.contains(.messageID))
+        do {
+            try await fixture.store.put("k", ObjectBody("once"), options: PutOptions(messageID: "m1"))
+            Issue.record("taken")
+        } catch {
+            #expect(error.kind == .unsupported)
+        }
         await fixture.close()
     }
 

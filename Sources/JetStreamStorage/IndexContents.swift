@@ -31,6 +31,7 @@ final class IndexContents: Sendable {
         var expiries = ExpiryOrder()
         /// The last meta message that was applied.
         var applied: UInt64 = 0
+        var received: UInt64 = 0
         var waiters: [UInt64: Waiter] = [:]
         var nextWaiter: UInt64 = 0
         var checked = ContinuousClock.now
@@ -96,6 +97,12 @@ final class IndexContents: Sendable {
     /// The last meta message that was applied.
     var applied: UInt64 { state.withLock { $0.applied } }
 
+    /// How many messages came so far, applied or not: whether it grows tells whether a feed is alive.
+    var received: UInt64 { state.withLock { $0.received } }
+
+    /// A message came that is to be applied later.
+    func noteReceived() { state.withLock { $0.received &+= 1 } }
+
     /// True for the first caller, who has to feed it then.
     func begin() -> Bool {
         state.withLock { state in
@@ -143,6 +150,7 @@ final class IndexContents: Sendable {
         let key = bucket.format.key(ofMeta: message.subject)
         let meta = key.flatMap { try? StoredMeta(message, key: $0) }
         change { state in
+            state.received &+= 1
             guard message.sequence > state.applied else { return }
             state.applied = message.sequence
             guard let key else { return }

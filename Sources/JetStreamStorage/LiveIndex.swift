@@ -41,13 +41,12 @@ final class LiveIndex: Sendable {
 
     /// Returns when the index holds every object whose put was acknowledged before the call.
     ///
+    /// While it is built that takes as long as the server sends what it holds.
+    ///
     /// - Throws: `timeout` or `unavailable` where the server does not answer.
     func refresh() async throws(StorageError) {
         start()
-        if !isLive {
-            await contents.wait(for: 0, timeout: bucket.timeout)
-            try check()
-        }
+        if !isLive { try await waitUntilBuilt() }
         let (bucket, contents) = (bucket, contents)
         try await freshness.join { () async throws(StorageError) in
             try await Self.catchUp(bucket, contents)
@@ -57,14 +56,21 @@ final class LiveIndex: Sendable {
     /// Ends the feed; the index ends with it.
     func stop() async { await feed.cancel() }
 
-    private func check() throws(StorageError) {
-        switch contents.phase {
-        case .live, .tooLarge: return
-        case .ended: throw StorageError(.unavailable, "bucket “\(bucket.name)”: the store is shut down")
-        case .idle, .building:
-            if Task.isCancelled { throw StorageError.cancelled }
-            throw StorageError(
-                .timeout, "bucket “\(bucket.name)”: its index is not complete after \(bucket.timeout); try again")
+    private func waitUntilBuilt() async throws(StorageError) {
+        while true {
+            let received = contents.received
+            await contents.wait(for: 0, timeout: bucket.timeout)
+            switch contents.phase {
+            case .live, .tooLarge: return
+            case .ended: throw StorageError(.unavailable, "bucket “\(bucket.name)”: the store is shut down")
+            case .idle, .building:
+                if Task.isCancelled { throw StorageError.cancelled }
+                guard contents.received != received else {
+                    throw StorageError(
+                        .timeout,
+                        "bucket “\(bucket.name)”: nothing came for its index for \(bucket.timeout); try again")
+                }
+            }
         }
     }
 
@@ -89,7 +95,7 @@ final class LiveIndex: Sendable {
         // Not the newest meta message: that is a search through all subjects for some servers.
         let last = try await bucket.lastSequence()
         if bucket.followsReliably {
-            try await waitForFeed(newer.sequence, last, bucket, contents)
+            try await waitForFeed(newer, last, bucket, contents)
         } else {
             try await fetch(newer, last, bucket, contents)
         }
@@ -97,19 +103,23 @@ final class LiveIndex: Sendable {
 
     // MARK: Servers whose consumers can be relied on
 
+    /// What the feed does not bring soon is fetched: a consumer may have passed over it.
     private static func waitForFeed(
-        _ newer: UInt64, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
+        _ newer: StoredMessage, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
     ) async throws(StorageError) {
-        let deadline = ContinuousClock.now + bucket.timeout
         var newer = newer
-        while newer <= last {
-            await contents.wait(for: newer, timeout: .seconds(1))
-            if case .tooLarge = contents.phase { return }
-            guard ContinuousClock.now < deadline, !Task.isCancelled else {
-                throw StorageError(.timeout, "bucket “\(bucket.name)”: its index lags behind; try again")
+        while newer.sequence <= last {
+            await contents.wait(for: newer.sequence, timeout: .milliseconds(500))
+            if Task.isCancelled { throw StorageError.cancelled }
+            switch contents.phase {
+            case .live: break
+            case .tooLarge: return
+            case .idle, .building, .ended:
+                throw StorageError(.unavailable, "bucket “\(bucket.name)” was made anew just now; try again")
             }
+            if contents.applied < newer.sequence { return try await fetch(newer, last, bucket, contents) }
             guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return }
-            newer = next.sequence
+            newer = next
         }
     }
 
@@ -121,7 +131,9 @@ final class LiveIndex: Sendable {
                 case .message(let message): contents.apply(message)
                 case .caughtUp: contents.becomeLive()
                 case .restarted: contents.restart()
-                case .idle: break
+                // Whoever asked had to fetch what this one passed over.
+                case .idle:
+                    if contents.applied > consumer.lastSequence { await consumer.resume(after: contents.applied) }
                 }
                 if case .tooLarge = contents.phase { break reading }
             } catch {
@@ -134,7 +146,7 @@ final class LiveIndex: Sendable {
         contents.end()
     }
 
-    // MARK: Older servers: what is new is fetched when somebody asks
+    // MARK: Fetching what is new, which is all that can be done with older servers
 
     /// So many are fetched one behind the other, before many are at once.
     private static let few = 16
@@ -154,7 +166,10 @@ final class LiveIndex: Sendable {
 
     private static func fetchAll(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
         var messages: [StoredMessage] = []
-        try await bucket.forEachMeta(from: contents.applied + 1) { messages.append($0) }
+        try await bucket.forEachMeta(from: contents.applied + 1) {
+            messages.append($0)
+            contents.noteReceived()
+        }
         for message in messages.sorted(by: { $0.sequence < $1.sequence }) { contents.apply(message) }
     }
 

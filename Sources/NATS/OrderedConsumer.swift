@@ -30,7 +30,8 @@ public struct OrderedConsumer: Sendable {
     private let stream: JetStream
     private let name: String
     private let filter: String
-    private var lastSequence: UInt64
+    /// The last message that was read.
+    public private(set) var lastSequence: UInt64
     private var link: Link?
     /// Whether the reader knows that it is caught up.
     private var isCaughtUp = false
@@ -56,6 +57,12 @@ public struct OrderedConsumer: Sendable {
             guard let message = try await receive() else { continue }
             if let event = try await event(of: message) { return event }
         }
+    }
+
+    /// Goes on behind `sequence`, with a new consumer.
+    public mutating func resume(after sequence: UInt64) async {
+        await stop()
+        lastSequence = sequence
     }
 
     /// Ends it, on the server too where that can be reached.

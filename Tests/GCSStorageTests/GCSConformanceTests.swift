@@ -16,8 +16,9 @@ import Testing
         check(await ConformanceSuite.runShutdown { try await server.open() }, [])
     }
 
-    /// It honours the generation only where an object is written in one request; its answer to a change of metadata
-    /// tells no metageneration; and it rolls up by the first character of a delimiter.
+    /// It honours the generation only where an object is written in one request, so that several deletes at once may
+    /// find the same object; its answer to a change of metadata tells no metageneration; and it rolls up by the first
+    /// character of a delimiter.
     @Test func fakeGCSServer() async throws {
         let server = try await ServerProcess.fakeGCS()
         var configuration = GCSConfiguration(bucket: "bucket")
@@ -30,15 +31,16 @@ import Testing
             [
                 "preconditions/a-delete-of-another-version-deletes-nothing", "metadata/set-alone-changes-nothing-else",
                 "metadata/set-of-a-version-asks-for-the-current-one", "list/a-delimiter-of-several-characters",
-            ])
+            ], byChance: ["concurrency/of-racing-deletes-one-finds-the-object"])
         await store.shutdown()
         check(
             await ConformanceSuite.runShutdown { try await GCSStore.open(configuration, environment: [:]) }, [])
     }
 
-    private func check(_ results: [CaseResult], _ differences: Set<String>) {
+    /// What the server does wrong `byChance` may pass.
+    private func check(_ results: [CaseResult], _ differences: Set<String>, byChance: Set<String> = []) {
         #expect(!results.isEmpty)
-        for result in results {
+        for result in results where !byChance.contains(result.name) {
             let isDifference = differences.contains(result.name)
             #expect(result.isFailure == isDifference, "\(result.name): \(result.complaint ?? "passes now")")
         }

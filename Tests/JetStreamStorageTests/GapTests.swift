@@ -93,6 +93,33 @@ import Testing
         await fixture.close()
     }
 
+    /// A consumer that delivers nothing, though there is something, says so in no heartbeat; a paused one is like that.
+    @Test func anIndexWhoseFeedStandsStillAsksForWhatIsNew() async throws {
+        let fixture = try await Fixture(.newest)
+        try await fixture.store.put("first", ObjectBody("x"))
+        #expect(try await fixture.store.list(ListQuery()).keys == ["first"])
+        let program = """
+            import asyncio, json, sys, nats
+            async def main():
+                nc = await nats.connect(sys.argv[1])
+                for consumer in await nc.jetstream().consumers_info("OBJ_B"):
+                    pause = json.dumps({"pause_until": "2100-01-01T00:00:00Z"}).encode()
+                    answer = await nc.request(f"$JS.API.CONSUMER.PAUSE.OBJ_B.{consumer.name}", pause)
+                    print(json.loads(answer.data)["paused"])
+                await nc.close()
+            asyncio.run(main())
+            """
+        #expect(try await python(program, [fixture.server.url]) == "True\n")
+        let other = try await JetStreamStore.open(
+            BucketConfiguration(name: "B"), control: fixture.bulk, bulk: fixture.bulk, logger: Logger(label: "test"))
+        for number in 0..<50 { try await other.put(try ObjectKey(validating: "k\(number)"), ObjectBody("x")) }
+        try await other.delete("first")
+        #expect(try await fixture.store.list(ListQuery()).keys.count == 50)
+        #expect(try await fixture.store.bytes("k7") == Array("x".utf8))
+        await other.shutdown()
+        await fixture.close()
+    }
+
     /// The server goes while nobody looks, and others write before this program is back.
     @Test(arguments: ServerFlavor.allCases)
     func anIndexThatWasAwayMissesNothing(_ flavor: ServerFlavor) async throws {

@@ -33,9 +33,10 @@ import Testing
             "AWS_SECRET_ACCESS_KEY": try value("S3_SECRET_ACCESS_KEY"),
         ]
         let weed = try await ServerProcess(try ServerProcess.tool("weed"), environment: keys) { port, folder in
-            let ports = try (0..<6).map { _ in try NATSServer.freePort() }
+            let ports = try (0..<7).map { _ in try NATSServer.freePort() }
             return [
                 "server", "-dir=\(folder)", "-ip=127.0.0.1", "-s3", "-s3.port=\(port)", "-volume.max=0",
+                "-s3.port.grpc=\(ports[6])", "-s3.port.iceberg=0", "-s3.port.lance=0",
                 "-master.port=\(ports[0])", "-master.port.grpc=\(ports[1])", "-volume.port=\(ports[2])",
                 "-volume.port.grpc=\(ports[3])", "-filer.port=\(ports[4])", "-filer.port.grpc=\(ports[5])",
             ]

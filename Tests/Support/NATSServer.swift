@@ -1,4 +1,5 @@
 package import Foundation
+import Synchronization
 
 /// The servers that the tests run against: the oldest and the newest that are supported.
 package enum ServerFlavor: String, CaseIterable, Sendable {
@@ -103,41 +104,36 @@ package final class NATSServer: Sendable {
         _ = Glibc.kill(pid, signal)
     }
 
+    /// Below those that the system gives to outgoing connections, and never one twice.
+    private static let nextPort = Atomic(Int.random(in: 10_000..<25_000))
+
     package static func freePort() throws -> Int {
-        try withSocket { socket in
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = inet_addr("127.0.0.1")
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let bound = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                    bind(socket, pointer, length) == 0 && getsockname(socket, pointer, &length) == 0
-                }
-            }
-            guard bound else { throw TestFailure("no free port") }
-            return Int(UInt16(bigEndian: address.sin_port))
+        for _ in 0..<1000 {
+            let port = nextPort.wrappingAdd(1, ordering: .relaxed).oldValue
+            if try withSocket(port, { socket, address, size in bind(socket, address, size) == 0 }) { return port }
         }
+        throw TestFailure("no free port")
     }
 
     package static func answers(_ port: Int) -> Bool {
-        let connected = try? withSocket { socket in
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = inet_addr("127.0.0.1")
-            address.sin_port = UInt16(port).bigEndian
-            return withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                    connect(socket, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-                }
-            }
-        }
-        return connected ?? false
+        (try? withSocket(port) { socket, address, size in connect(socket, address, size) == 0 }) ?? false
     }
 
-    private static func withSocket<Value>(_ body: (Int32) throws -> Value) throws -> Value {
+    /// A new socket and the address of `port` on this machine.
+    private static func withSocket(
+        _ port: Int, _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Bool
+    ) throws -> Bool {
         let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw TestFailure("no socket") }
         defer { close(socket) }
-        return try body(socket)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        address.sin_port = UInt16(port).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                body(socket, pointer, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
     }
 }

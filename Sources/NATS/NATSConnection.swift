@@ -122,6 +122,13 @@ public final class NATSConnection: Sendable {
         if let error { throw error }
     }
 
+    /// The same on the calling thread, which must not be one of Swift's: it may wait for the connection.
+    public func publishBlocking(
+        _ subject: String, headers: NATSHeaders = [:], payload: [UInt8] = []
+    ) throws(NATSError) {
+        try Outgoing(subject, headers, payload, nil, maxPayload).write(to: handle)
+    }
+
     /// Asks and waits for one reply.
     ///
     /// - Throws: `noResponders`, `timeout`, `permission`, `status` for any other status message (unless
@@ -169,15 +176,31 @@ public final class NATSConnection: Sendable {
         _ subject: String, queue: String? = nil, capacity: Int = 1024,
         overflow: NATSSubscription.Overflow = .dropNewest, onDrop: (@Sendable (NATSMessage) -> Void)? = nil
     ) async throws(NATSError) -> NATSSubscription {
-        try Subject.validate(subject, wildcards: true)
-        if let queue { try Subject.validate(queue) }
         let messages = MessageQueue(capacity: capacity, overflow: overflow) { [events] message in
             events.countDropped()
             onDrop?(message)
         }
+        return try await subscribe(subject, queue, ending: messages) { messages.push($0) }
+    }
+
+    /// Gives what is published to `subject` from now on to `receive`, on the delivery thread, which it must not hold up
+    /// for long: a wake-up less for each message. The subscription tells of the end only, which comes after the last one.
+    public func subscribe(
+        _ subject: String, queue: String? = nil, receive: @escaping @Sendable (NATSMessage) -> Void
+    ) async throws(NATSError) -> NATSSubscription {
+        let messages = MessageQueue(capacity: 1, overflow: .dropNewest, onDrop: nil)
+        return try await subscribe(subject, queue, ending: messages, receive)
+    }
+
+    private func subscribe(
+        _ subject: String, _ queue: String?, ending messages: MessageQueue,
+        _ receive: @escaping @Sendable (NATSMessage) -> Void
+    ) async throws(NATSError) -> NATSSubscription {
+        try Subject.validate(subject, wildcards: true)
+        if let queue { try Subject.validate(queue) }
         events.add(messages, subject: subject)
         let handle = try await subscribeHandle(subject, queue: queue) {
-            messages.push(NATSMessage(copying: $0))
+            receive(NATSMessage(copying: $0))
         } complete: {
             messages.finish(nil)
         }

@@ -55,15 +55,34 @@ struct PortServer: Sendable {
     let monitor: InstanceMonitor
     let statistics: PortStatistics
     let logger: Logger
+    private let underWay = UnderWay()
 
-    static let overCapacity = Reply(
+    init(
+        port: Port, endpoint: any Endpoint, connection: NATSConnection, events: EventPublisher, permits: Permits,
+        monitor: InstanceMonitor, statistics: PortStatistics, logger: Logger
+    ) {
+        self.port = port
+        self.endpoint = endpoint
+        self.connection = connection
+        self.events = events
+        self.permits = permits
+        self.monitor = monitor
+        self.statistics = statistics
+        self.logger = logger
+    }
+
+    private static let overCapacity = Reply(
         StorageError(.unavailable, "the component works on as many requests as it may; try again later"))
 
-    /// Answers until the subscription ends, and what is under way after that.
+    /// Takes requests from now on; see ``run(_:)``.
+    func listen(_ subject: String, queue: String? = nil) async throws(NATSError) -> NATSSubscription {
+        try await connection.subscribe(subject, queue: queue) { receive($0) }
+    }
+
+    /// Returns when the subscription has ended, and everything is answered.
     func run(_ subscription: NATSSubscription) async throws {
-        let underWay = UnderWay()
         do {
-            try await receive(subscription, underWay)
+            for try await _ in subscription {}
         } catch {
             await underWay.finish()
             throw error
@@ -71,25 +90,20 @@ struct PortServer: Sendable {
         await underWay.finish()
     }
 
-    private func receive(_ subscription: NATSSubscription, _ underWay: UnderWay) async throws {
-        for try await message in subscription {
-            guard let replySubject = message.reply else {
-                logger.debug("request on \(message.subject) without a reply subject: ignored")
-                continue
-            }
-            guard permits.take() else {
-                await refuse(replySubject)
-                continue
-            }
-            serve(Request(message), replySubject, underWay)
+    /// On the delivery thread.
+    private func receive(_ message: NATSMessage) {
+        guard let replySubject = message.reply else {
+            logger.debug("request on \(message.subject) without a reply subject: ignored")
+            return
         }
+        if permits.take() { serve(Request(message), replySubject) } else { refuse(replySubject) }
     }
 
     /// Works in a task of its own, so that the deadline can answer while the work still cleans up.
-    private func serve(_ request: Request, _ replySubject: String, _ underWay: UnderWay) {
+    private func serve(_ request: Request, _ replySubject: String) {
         let call = Call()
         let limit: Duration
-        begin(underWay)
+        begin()
         do throws(StorageError) {
             try request.validate()
             let timeout = monitor.limits.requestTimeout
@@ -97,14 +111,14 @@ struct PortServer: Sendable {
         } catch {
             Task {
                 await fail(error, request, replySubject, call.start)
-                end(underWay)
+                end()
             }
             return
         }
         let task = Task {
             await work(request, replySubject, call)
             Timeouts.shared.cancel(call.timer)
-            end(underWay)
+            end()
         }
         call.timer = Timeouts.shared.schedule(after: limit) {
             guard call.isFirst() else { return }
@@ -118,12 +132,12 @@ struct PortServer: Sendable {
         if call.isOver { Timeouts.shared.cancel(call.timer) }
     }
 
-    private func begin(_ underWay: UnderWay) {
+    private func begin() {
         underWay.begin()
         monitor.began()
     }
 
-    private func end(_ underWay: UnderWay) {
+    private func end() {
         permits.giveBack()
         monitor.ended()
         underWay.end()
@@ -161,22 +175,29 @@ struct PortServer: Sendable {
                 bytesOut: reply.payload.count, code: reply.code, error: reply.headers.first(WireHeader.error)))
     }
 
-    /// Answers a request for which there is no room.
-    func refuse(_ replySubject: String) async {
+    /// Answers a request for which there is no room, on the delivery thread: a flood waits for its answers.
+    private func refuse(_ replySubject: String) {
         let reply = Self.overCapacity
         statistics.count(
             Answered(
                 operation: port.rawValue, duration: .zero, bytesOut: reply.payload.count, code: reply.code,
                 error: reply.headers.first(WireHeader.error)))
-        await send(reply, to: replySubject)
-    }
-
-    func send(_ reply: Reply, to subject: String) async {
         do throws(NATSError) {
-            try await connection.publish(
-                subject, headers: NATSHeaders(reply.headers.map { ($0.name, $0.value) }), payload: reply.payload)
+            try connection.publishBlocking(replySubject, headers: NATSHeaders(reply), payload: reply.payload)
         } catch {
             logger.warning("reply not sent: \(error)")
         }
     }
+
+    private func send(_ reply: Reply, to subject: String) async {
+        do throws(NATSError) {
+            try await connection.publish(subject, headers: NATSHeaders(reply), payload: reply.payload)
+        } catch {
+            logger.warning("reply not sent: \(error)")
+        }
+    }
+}
+
+extension NATSHeaders {
+    fileprivate init(_ reply: Reply) { self.init(reply.headers.map { ($0.name, $0.value) }) }
 }

@@ -73,8 +73,11 @@ public struct StorageInstance: Service, CustomStringConvertible {
         let discovery = Discovery(
             configuration: configuration, statistics: monitor.statistics, capabilities: store.capabilities)
         let parts = partServer(context, uploads)
-        var ports: [(NATSSubscription, PortServer)] = [(try await subscribe(partSubject + ".*", parts), parts)]
-        for server in servers { ports.append((try await subscribe(server), server)) }
+        var ports: [(NATSSubscription, PortServer)] = [(try await parts.listen(partSubject + ".*"), parts)]
+        for server in servers {
+            let subject = configuration.subject(server.port)
+            ports.append((try await server.listen(subject, queue: configuration.queueGroup), server))
+        }
         var questions: [NATSSubscription] = []
         for subject in discovery.subjects { questions.append(try await connection.subscribe(subject)) }
         let inputs = try await openInputs(context)
@@ -141,19 +144,6 @@ public struct StorageInstance: Service, CustomStringConvertible {
             port: port, endpoint: endpoint, connection: connection, events: context.events, permits: permits,
             monitor: monitor, statistics: monitor.statistics[port] ?? PortStatistics(configuration.name, port),
             logger: logger)
-    }
-
-    private func subscribe(_ server: PortServer) async throws -> NATSSubscription {
-        try await subscribe(configuration.subject(server.port), queue: configuration.queueGroup, server)
-    }
-
-    private func subscribe(
-        _ subject: String, queue: String? = nil, _ server: PortServer
-    ) async throws -> NATSSubscription {
-        try await connection.subscribe(subject, queue: queue, capacity: 4096) { message in
-            guard let reply = message.reply else { return }
-            Task { await server.refuse(reply) }
-        }
     }
 
     private func answer(_ discovery: Discovery, _ subscription: NATSSubscription) async throws {

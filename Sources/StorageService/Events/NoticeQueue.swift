@@ -1,4 +1,5 @@
 import DequeModule
+import NATS
 import Synchronization
 
 /// Notices that wait for one output; bounded, for one reader.
@@ -12,7 +13,14 @@ final class NoticeQueue: Sendable {
         var isFinishing = false
         var isClosed = false
         var reader: UnsafeContinuation<Void, Never>?
+        /// A timer will wake the reader.
+        var isTimed = false
     }
+
+    /// Nobody waits for a notice without a receipt: its reader is woken for several at once, after about so long or
+    /// when there are so many.
+    private static let pause: Duration = .milliseconds(5)
+    private static let several = 64
 
     private let state = Mutex(State())
     private let capacity: Int
@@ -27,14 +35,35 @@ final class NoticeQueue: Sendable {
     /// False: there is no room, or nobody reads any more. Somebody waits for a notice with a receipt, and there are
     /// bounds on how many do: it always finds room.
     func append(_ notice: Notice) -> Bool {
-        let (isTaken, reader) = state.withLock { state -> (Bool, UnsafeContinuation<Void, Never>?) in
+        enum Effect {
+            case refused, none, wake(UnsafeContinuation<Void, Never>?), wakeLater
+        }
+        let effect = state.withLock { state -> Effect in
             let hasRoom = notice.receipt != nil || state.waiting.count + state.inFlight < capacity
-            guard hasRoom, !state.isClosed else { return (false, nil) }
+            guard hasRoom, !state.isClosed else { return .refused }
             state.waiting.append(notice)
-            return (true, state.inFlight < window ? state.reader.take() : nil)
+            guard state.reader != nil, state.inFlight < window else { return .none }
+            let isUrgent = notice.receipt != nil || state.deadline != nil || state.waiting.count >= Self.several
+            if isUrgent { return .wake(state.reader.take()) }
+            guard !state.isTimed else { return .none }
+            state.isTimed = true
+            return .wakeLater
+        }
+        switch effect {
+        case .refused: return false
+        case .none: break
+        case .wake(let reader): reader?.resume()
+        case .wakeLater: _ = Timeouts.shared.schedule(after: Self.pause) { [weak self] in self?.wake() }
+        }
+        return true
+    }
+
+    private func wake() {
+        let reader = state.withLock { state -> UnsafeContinuation<Void, Never>? in
+            state.isTimed = false
+            return state.waiting.isEmpty || state.inFlight >= window ? nil : state.reader.take()
         }
         reader?.resume()
-        return isTaken
     }
 
     /// Some notices, as soon as there are any and fewer than the window are in flight; nil at the end.
@@ -85,6 +114,7 @@ final class NoticeQueue: Sendable {
         state.withLock { state in
             if state.deadline == nil { state.deadline = deadline }
         }
+        wake()
     }
 
     /// No more come.

@@ -24,6 +24,18 @@ struct Bodies: Sendable {
         }
     }
 
+    /// Keeps a body from being swept for another grace.
+    func renew(_ body: Int64) async throws(StorageError) {
+        let deadline = deadline
+        try await connections.write { database in try Self.renew(body, until: deadline, in: database) }
+    }
+
+    private static func renew(_ body: Int64, until deadline: Int64, in database: Database) throws {
+        try database.statement("UPDATE loose SET until = ? WHERE body = ? AND until >= 0")
+            .run(.integer(deadline), .integer(body))
+        guard database.changesCount == 1 else { throw lost }
+    }
+
     /// Writes chunks from place `first` on.
     func append(_ chunks: [[UInt8]], to body: Int64, at first: Int) async throws(StorageError) {
         guard Int64(first + chunks.count) < Schema.chunksOfBody else {
@@ -31,9 +43,7 @@ struct Bodies: Sendable {
         }
         let deadline = deadline
         try await connections.write { database in
-            try database.statement("UPDATE loose SET until = ? WHERE body = ? AND until >= 0")
-                .run(.integer(deadline), .integer(body))
-            guard database.changesCount == 1 else { throw Self.lost }
+            try Self.renew(body, until: deadline, in: database)
             let insert = try database.statement("INSERT INTO chunks (id, bytes) VALUES (?, ?)")
             for (index, chunk) in chunks.enumerated() {
                 try insert.run(.integer(Self.id(of: first + index, in: body)), .bytes(chunk))
@@ -69,13 +79,17 @@ struct Bodies: Sendable {
         return bytes
     }
 
-    /// Removes a body that nothing refers to, a few chunks at a time.
-    func remove(_ body: Int64) async throws(StorageError) {
-        // Its upload, should it still be under way, is told so.
-        try await connections.write { database in
-            try database.statement("UPDATE loose SET until = -1 WHERE body = ?").run(.integer(body))
+    /// Removes a body that nothing refers to, a few chunks at a time, if its time ended before `time`; whether it did.
+    func remove(_ body: Int64, dueBefore time: Int64 = .max) async throws(StorageError) -> Bool {
+        // Its upload, should it still be under way, is told so. One that went on, or became an object's, stays.
+        let isDue = try await connections.write { database in
+            try database.statement("UPDATE loose SET until = -1 WHERE body = ? AND until < ?")
+                .run(.integer(body), .integer(time))
+            return database.changesCount == 1
         }
+        guard isDue else { return false }
         while try await removeSome(body) {}
+        return true
     }
 
     /// Whether there may be more.
@@ -103,8 +117,9 @@ struct Bodies: Sendable {
             }
             return found
         }
-        for body in found { try await remove(body) }
-        return found.count
+        var count = 0
+        for body in found where try await remove(body, dueBefore: time) { count += 1 }
+        return count
     }
 
     private static func id(of place: Int, in body: Int64) -> Int64 { body * Schema.chunksOfBody + Int64(place) }

@@ -74,7 +74,7 @@ struct Changes: Sendable {
         return info
     }
 
-    /// How many expired objects one transaction removes.
+    /// How many expired objects, or message ids, one transaction removes, so that others come in between.
     static let removedAtOnce = 256
 
     /// Removes some objects that have expired, those first whose time was over first; what they were.
@@ -95,11 +95,15 @@ struct Changes: Sendable {
         SELECT id, body, \(ObjectRow.infoColumns) FROM objects WHERE expires <= ? ORDER BY expires LIMIT ?
         """
 
-    /// Forgets the ids of before the duplicate window; how many.
+    /// Forgets some of the ids of before the duplicate window; how many.
     func removeMessages(in database: Database) throws -> Int {
-        try database.statement("DELETE FROM messages WHERE recorded < ?").run(.integer(windowStart))
+        try database.statement(Self.oldMessages).run(.integer(windowStart), .integer(Int64(Self.removedAtOnce)))
         return database.changesCount
     }
+
+    private static let oldMessages = """
+        DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE recorded < ? ORDER BY recorded LIMIT ?)
+        """
 
     private static let current = "SELECT id, body, \(ObjectRow.infoColumns) FROM objects WHERE key = ?"
 

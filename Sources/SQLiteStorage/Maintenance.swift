@@ -34,7 +34,11 @@ extension SQLiteStore {
     func removeLeftovers() async throws(StorageError) -> SweepResult {
         let changes = changes
         var result = SweepResult()
-        result.messageIDs = try await connections.write { database in try changes.removeMessages(in: database) }
+        var count: Int
+        repeat {
+            count = try await connections.write { database in try changes.removeMessages(in: database) }
+            result.messageIDs += count
+        } while count == Changes.removedAtOnce
         result.looseBodies = try await bodies.sweep()
         return result
     }

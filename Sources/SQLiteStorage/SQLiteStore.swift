@@ -77,13 +77,15 @@ public final class SQLiteStore: Store {
     private func putStream(
         _ key: ObjectKey, _ body: ObjectBody, _ options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
-        var reader = BodyReader(body)
+        let renewal = Renewal(bodies)
+        var reader = BodyReader(renewal.renewing(body))
         let first = try await reader.next(Schema.chunk) ?? []
         guard let second = try await reader.next(Schema.chunk) else {
             let digest = try await reader.finish(expected: options.expectedDigest)
             return try await commit(key, .inline(first), reader.count, digest, options)
         }
         let number = try await bodies.begin()
+        renewal.begin(number)
         do throws(StorageError) {
             try await upload(&reader, [first, second], to: number)
             let digest = try await reader.finish(expected: options.expectedDigest)
@@ -91,7 +93,7 @@ public final class SQLiteStore: Store {
             return info
         } catch {
             // Where this fails the sweep does it later.
-            try? await bodies.remove(number)
+            _ = try? await bodies.remove(number)
             throw error
         }
     }
@@ -123,7 +125,7 @@ public final class SQLiteStore: Store {
             try changes.put(info, content, options, in: database)
         }
         // An earlier put of the same message id: these bytes are nobody's.
-        if stored.version != info.version, case .body(let number) = content { try? await bodies.remove(number) }
+        if stored.version != info.version, case .body(let number) = content { _ = try? await bodies.remove(number) }
         return stored
     }
 

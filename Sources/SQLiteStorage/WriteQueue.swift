@@ -8,6 +8,7 @@ final class WriteQueue: Sendable {
     private struct State {
         var waiting: [any Entry] = []
         var isScheduled = false
+        var isClosed = false
     }
 
     private static let capacity = 16_384
@@ -32,10 +33,11 @@ final class WriteQueue: Sendable {
         return try result.get()
     }
 
-    /// Lets end what waits, and closes the connections.
+    /// Lets end what waits, refuses what comes later, and closes the connection.
     func end() async {
         // What can't be closed now closes with its last user.
-        _ = try? await thread.run { [queue] () throws(StorageError) in
+        _ = try? await thread.run { [self] () throws(StorageError) in
+            state.withLock { $0.isClosed = true }
             do { try queue.close() } catch { throw .database(error) }
         }
     }
@@ -53,13 +55,18 @@ final class WriteQueue: Sendable {
 
     private func work() {
         while true {
-            let batch = state.withLock { state -> [any Entry] in
+            let (batch, isClosed) = state.withLock { state -> ([any Entry], Bool) in
                 let batch = Array(state.waiting.prefix(Self.batch))
                 state.waiting.removeFirst(batch.count)
                 if batch.isEmpty { state.isScheduled = false }
-                return batch
+                return (batch, state.isClosed)
             }
             if batch.isEmpty { return }
+            // Queued just before, by somebody who had found the store open.
+            if isClosed {
+                for entry in batch { entry.finish(Connections.closed) }
+                continue
+            }
             let failure = commit(batch)
             // Whose mistake it was shows when each has a transaction of its own.
             if failure != nil && batch.count > 1 {

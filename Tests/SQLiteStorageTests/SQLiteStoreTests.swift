@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import SQLiteStorage
 import Storage
+import Synchronization
 import TestSupport
 import Testing
 
@@ -91,6 +92,80 @@ import Testing
             return error?.kind == .unavailable && error?.message.contains("stood still") == true
         }
         #expect(try await store.list(ListQuery()).keys == [] && size > 0)
+    }
+
+    /// Between a sweep's looking for what is due and its coming to that.
+    @Test func whatBecameAnObjectsDuringASweepStays() async throws {
+        let folder = DatabaseFolder()
+        let clock = TestClock()
+        let store = try await folder.store(.none, clock: clock)
+        try await store.put("replaced", ObjectBody(large))
+        try await store.put("committed", ObjectBody(large))
+        try await store.delete("replaced")
+        let pool = try DatabasePool(path: folder.database)
+        try await pool.write { database in
+            let body = try Int.fetchOne(database, sql: "SELECT body FROM objects") ?? 0
+            try database.execute(sql: "INSERT INTO loose (body, until) VALUES (\(body), 1)")
+            // As a commit does: with the end of what the sweep removes first.
+            try database.execute(
+                sql: """
+                    CREATE TRIGGER commits AFTER DELETE ON loose WHEN OLD.body < \(body)
+                    BEGIN DELETE FROM loose WHERE body = \(body); END
+                    """)
+        }
+        clock.advance(61)
+        #expect(try await store.sweep().looseBodies == 1)
+        #expect(try await store.bytes("committed") == large)
+        let chunks = try await pool.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM chunks") }
+        #expect(chunks == 6)
+    }
+
+    @Test func aSlowUploadIsNotSwept() async throws {
+        let folder = DatabaseFolder()
+        let clock = TestClock()
+        let (store, other) = (
+            try await folder.store(.none, clock: clock), try await folder.store(.none, clock: clock)
+        )
+        let offset = Mutex(0)
+        let body = ObjectBody(size: nil) { [large] () async throws(StorageError) in
+            // Each mebibyte takes more than half an hour.
+            clock.advance(200)
+            #expect(try await other.sweep().looseBodies == 0)
+            let start = offset.withLock { offset in
+                defer { offset += 100_000 }
+                return offset
+            }
+            return start < large.count ? Array(large.dropFirst(start).prefix(100_000)) : nil
+        }
+        try await store.put("a", body)
+        try await other.sweep()
+        #expect(try await store.bytes("a") == large)
+    }
+
+    /// Others come in between.
+    @Test func messageIDsAreForgottenSomeAtATime() async throws {
+        let folder = DatabaseFolder()
+        let clock = TestClock()
+        let store = try await folder.store(.none, clock: clock)
+        _ = try await store.put("a", ObjectBody("x"), options: PutOptions(messageID: "id"))
+        let pool = try DatabasePool(path: folder.database)
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+                    INSERT INTO messages SELECT CAST(i AS BLOB), i, key, version, size, digest, modified, expires,
+                        attributes FROM n, messages;
+                    CREATE TRIGGER fails BEFORE DELETE ON messages WHEN OLD.recorded = 1000
+                    BEGIN SELECT RAISE(ABORT, 'no'); END
+                    """)
+        }
+        await #expect(throws: StorageError.self) { try await store.sweep() }
+        let left = try await pool.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM messages") }
+        #expect(left == 1 + 1000 - 768)
+        try await pool.write { try $0.execute(sql: "DROP TRIGGER fails") }
+        #expect(try await store.sweep().messageIDs == 1000 - 768)
+        clock.advance(121)
+        #expect(try await store.sweep().messageIDs == 1)
     }
 
     @Test func expiredObjectsAreSwept() async throws {

@@ -186,3 +186,5 @@ public final class FileStore: Store {
         Sweeper(writes: writes, expiries: expiries, grace: configuration.temporaryGrace, now: now)
     }
 }
+
+extension FileStore: LocalStore {}

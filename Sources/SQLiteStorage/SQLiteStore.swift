@@ -220,3 +220,5 @@ public final class SQLiteStore: Store {
         await connections.close()
     }
 }
+
+extension SQLiteStore: LocalStore {}

@@ -126,3 +126,5 @@ public final class MemoryStore: Store {
         contents.withLock { $0.shutDown() }
     }
 }
+
+extension MemoryStore: LocalStore {}

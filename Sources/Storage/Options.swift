@@ -39,6 +39,11 @@ public struct PutOptions: Sendable {
     public var expectedDigest: Digest?
     /// Puts of the same id within the store's duplicate window store once: the later ones return the first one's info.
     public var messageID: String?
+    /// Whether nobody can have put with this message id before: it was made for this attempt.
+    package var hasNewID = false
+
+    /// Whether the store may know the put by its message id already, so that it stores nothing.
+    package var mayRepeat: Bool { messageID != nil && !hasNewID }
 
     /// A hundred years: what is longer is a mistake, and dates stay in range.
     public static let maximumTimeToLive = Duration.seconds(3_155_760_000)

@@ -54,6 +54,10 @@ public protocol Store: Sendable {
     func shutdown() async
 }
 
+/// A store within this process, whose acknowledgements can't get lost: a write that throws either has not happened, or
+/// is to be made again.
+package protocol LocalStore: Store {}
+
 extension Store {
     /// Puts without options.
     @discardableResult

@@ -6,8 +6,9 @@ import Synchronization
 /// Which errors those are the store beneath decides (class transient); what was cancelled is never tried again. The body
 /// of a get goes on where it broke, in the same version.
 ///
-/// A write whose acknowledgement was lost may have happened. Where the store beneath knows message ids, each put has
-/// one, so that it happens once whatever is lost. Otherwise a put without a precondition may happen twice, and of a
+/// A write whose acknowledgement was lost may have happened. Where that can be, and the store beneath knows message ids,
+/// each put has one, so that it happens once whatever is lost; stores within this process lose none, and are spared the
+/// keeping of ids. Otherwise a put without a precondition may happen twice, and of a
 /// write with one, which then finds its version gone, the first error is thrown: it says that the write may have
 /// happened. A put is tried again only as long as its body can be had again: see ``RetryOptions/replayLimit``. A delete
 /// whose acknowledgement was lost says that nothing was there.
@@ -32,7 +33,7 @@ public final class RetryingStore: StoreLayer {
         backoff = Backoff(
             maxAttempts: options.maxAttempts, base: options.baseDelay, longest: options.maxDelay, budget: options.budget
         )
-        givesIDs = base.capabilities.contains(.messageID)
+        givesIDs = base.capabilities.contains(.messageID) && base.losesAcknowledgements
     }
 
     /// How often an operation, or the body of a get, was tried again.
@@ -47,12 +48,12 @@ public final class RetryingStore: StoreLayer {
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
             let replayable = try await ReplayableBody(body, gathering: self.options.replayLimit)
-            var once = options
-            if once.messageID == nil, givesIDs { once.messageID = nextID() }
-            let options = once
+            var attempt = options
+            if attempt.messageID == nil, givesIDs { (attempt.messageID, attempt.hasNewID) = (nextID(), true) }
             return try await retryWrite(options.precondition, isReplayable: { replayable.isWhole }) {
                 () async throws(StorageError) in
-                try await base.put(key, replayable.body, options: options)
+                defer { attempt.hasNewID = false }
+                return try await base.put(key, replayable.body, options: attempt)
             }
         } catch {
             throw error.during(.put, key: key)
@@ -156,6 +157,16 @@ public final class RetryingStore: StoreLayer {
             + "another one was first; read it again and decide"
         error.currentVersion = second.currentVersion
         return error
+    }
+}
+
+extension Store {
+    /// Whether a write may have happened though its failure does not tell: not where all that is beneath is local.
+    fileprivate var losesAcknowledgements: Bool {
+        if self is any LocalStore { return false }
+        // Which loses them on purpose.
+        guard let layer = self as? any StoreLayer, !(layer is FaultyStore) else { return true }
+        return layer.beneath.isEmpty || layer.beneath.contains { $0.losesAcknowledgements }
     }
 }
 

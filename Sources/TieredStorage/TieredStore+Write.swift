@@ -40,7 +40,7 @@ extension TieredStore {
     private func write(
         _ key: ObjectKey, _ bytes: [UInt8], _ body: ObjectBody, _ put: PutOptions, to targets: [Placed]
     ) async throws(StorageError) -> TieredPut {
-        let claim = Claim(self, key, writes: true, trusts: put.messageID == nil)
+        let claim = Claim(self, key, writes: true, trusts: !put.mayRepeat)
         let info = try await cold.put(key, body, options: put)
         var filled: [Placed] = []
         if info.key == key {
@@ -55,7 +55,7 @@ extension TieredStore {
     private func write(
         _ key: ObjectKey, _ body: ObjectBody, _ put: PutOptions, to targets: [Placed]
     ) async throws(StorageError) -> TieredPut {
-        let claim = Claim(self, key, writes: true, trusts: put.messageID == nil)
+        let claim = Claim(self, key, writes: true, trusts: !put.mayRepeat)
         let relays = targets.map { BodyRelay(limit: min($0.upper.limits.maxObjectBytes, $0.upper.limits.maxBytes)) }
         let tee = BodyTee(body.pull, to: relays)
         // They end with the tee, which ends here; both are waited for below.

@@ -1,6 +1,7 @@
 import FileStorage
 import Foundation
 import Storage
+import StorageLayers
 import Synchronization
 import TestSupport
 import Testing
@@ -131,6 +132,16 @@ final class TestClock: Sendable {
         try await store.put("1/17", ObjectBody("new"))
         #expect(try await store.sweep().expiredObjects == 6)
         #expect(try await store.bytes("1/17") == Array("new".utf8))
+    }
+
+    /// No acknowledgement of a file can get lost: retries need no ids, which are files too.
+    @Test func retriesLeaveNoIDs() async throws {
+        let folder = Folder()
+        let store = RetryingStore(try await folder.store())
+        for key in ["a", "b"] as [ObjectKey] { try await store.put(key, ObjectBody("x")) }
+        #expect(folder.contents("ids") == [] && folder.objects == ["a", "b"])
+        _ = try await store.put("c", ObjectBody("x"), options: PutOptions(messageID: "own"))
+        #expect(folder.contents("ids").count == 1)
     }
 
     @Test func messageIDsAreForgotten() async throws {

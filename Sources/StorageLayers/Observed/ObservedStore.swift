@@ -72,7 +72,7 @@ public final class ObservedStore: WatchableStore, StoreLayer {
         return try await announcer.announce(key, hooks.afterWrite) { () async throws(StorageError) in
             let info = try await base.put(key, body, options: options)
             // A message id that is known: the info may be of long ago, and nothing has changed.
-            return (info, options.messageID == nil ? .changed(.put(info)) : .unknown(.put(info)))
+            return (info, options.mayRepeat ? .unknown(.put(info)) : .changed(.put(info)))
         }
     }
 

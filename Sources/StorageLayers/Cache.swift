@@ -13,9 +13,11 @@ final class Cache: Sendable {
 
     /// An open object, for one reader.
     final class Handover: Sendable {
+        let version: Version
         private let object: Mutex<StoredObject?>
 
         init(_ object: StoredObject) {
+            version = object.info.version
             self.object = Mutex(object)
         }
 
@@ -38,10 +40,16 @@ final class Cache: Sendable {
         case past
     }
 
+    /// A flight under way, and what its key was told to be since it started.
+    struct Course<Value: Sendable> {
+        let flight: Flight<Value>
+        var told: CacheNews?
+    }
+
     struct State {
         var entries: CacheEntries
-        var objects: [ObjectKey: ObjectFlight] = [:]
-        var infos: [ObjectKey: InfoFlight] = [:]
+        var objects: [ObjectKey: Course<Fetched>] = [:]
+        var infos: [ObjectKey: Course<CacheEntry>] = [:]
         /// How many writes of each key are under way.
         var writes: [ObjectKey: Int] = [:]
         var isOn: Bool
@@ -109,34 +117,51 @@ final class Cache: Sendable {
 
     /// Keeps what a fetch brought, unless the key changed meanwhile; ends the flight.
     func land(_ flight: ObjectFlight, _ key: ObjectKey, _ outcome: ObjectFlight.Outcome) {
-        state.withLock { state in
-            // Detached by a change: whoever waits gets it, but it is not kept.
-            guard state.objects[key] === flight else { return }
-            state.objects[key] = nil
-            if case .success(.kept(let entry)) = outcome { state.keep(entry, key) }
-            if case .failure(let error) = outcome, let entry = absence(key, error) { state.keep(entry, key) }
-        }
+        let brought: Brought =
+            switch outcome {
+            case .success(.kept(let entry)): .entry(entry)
+            case .success(.large(let handover)): .told(.version(handover.version))
+            case .failure(let error): brought(key, error)
+            }
+        state.withLock { $0.land(flight, key, \.objects, brought) }
         flight.land(outcome)
     }
 
     func land(_ flight: InfoFlight, _ key: ObjectKey, _ outcome: InfoFlight.Outcome) {
-        state.withLock { state in
-            guard state.infos[key] === flight else { return }
-            state.infos[key] = nil
-            if case .success(let entry) = outcome { state.keep(entry, key) }
-            if case .failure(let error) = outcome, let entry = absence(key, error) { state.keep(entry, key) }
-        }
+        let brought: Brought =
+            switch outcome {
+            case .success(let entry): .entry(entry)
+            case .failure(let error): brought(key, error)
+            }
+        state.withLock { $0.land(flight, key, \.infos, brought) }
         flight.land(outcome)
     }
 
-    /// An entry for what a fetch brought.
-    func entry(_ info: ObjectInfo, _ bytes: [UInt8]?) -> CacheEntry {
+    /// What a flight brought, for the cache.
+    fileprivate enum Brought {
+        /// Something to keep.
+        case entry(CacheEntry)
+        /// Something that passes by.
+        case told(CacheNews)
+        case nothing
+    }
+
+    private func brought(_ key: ObjectKey, _ error: StorageError) -> Brought {
+        if let entry = absence(key, error) { return .entry(entry) }
+        return CacheNews(error).map { .told($0) } ?? .nothing
+    }
+
+    /// The time by which entries age.
+    var time: ContinuousClock.Instant { clock.now() }
+
+    /// An entry for what a fetch brought that began at `start`: how long it took counts.
+    func entry(_ info: ObjectInfo, _ bytes: [UInt8]?, since start: ContinuousClock.Instant) -> CacheEntry {
         var life = options.strategy == .lru ? nil : options.timeToLive
         if let expires = info.expires {
             let left = Duration.seconds(max(0, expires.timeIntervalSince(now())))
             life = life.map { min($0, left) } ?? left
         }
-        return CacheEntry(key: info.key, info: info, bytes: bytes, deadline: life.map { clock.now() + $0 })
+        return CacheEntry(key: info.key, info: info, bytes: bytes, deadline: life.map { start + $0 })
     }
 
     private func absence(_ key: ObjectKey, _ error: StorageError) -> CacheEntry? {
@@ -165,21 +190,21 @@ final class Cache: Sendable {
     /// Takes notice of what the store beneath told past the cache: what is known otherwise is old.
     func notice(_ infos: [ObjectInfo]) {
         state.withLock { state in
-            for info in infos {
-                if let entry = state.entries.peek(info.key), entry.info?.version != info.version {
-                    state.invalidate(info.key)
-                }
-            }
+            for info in infos { state.tell(info.key, .version(info.version)) }
         }
+    }
+
+    /// The same for what a failure tells.
+    func notice(_ key: ObjectKey, _ error: StorageError) {
+        guard let news = CacheNews(error) else { return }
+        state.withLock { $0.tell(key, news) }
     }
 
     /// The same for keys that exist.
     func notice(existing keys: [ObjectKey]) {
         guard options.negativeTimeToLive != nil else { return }
         state.withLock { state in
-            for key in keys {
-                if let entry = state.entries.peek(key), entry.info == nil { state.invalidate(key) }
-            }
+            for key in keys { state.tell(key, .exists) }
         }
     }
 
@@ -221,17 +246,56 @@ final class Cache: Sendable {
 
 extension Cache.State {
     fileprivate mutating func plan<Value>(
-        _ key: ObjectKey, _ flights: WritableKeyPath<Self, [ObjectKey: Flight<Value>]>
+        _ key: ObjectKey, _ flights: WritableKeyPath<Self, [ObjectKey: Cache.Course<Value>]>
     ) -> Cache.Plan<Value> {
         guard isOn, writes[key] == nil else { return .past }
-        if let flight = self[keyPath: flights][key], flight.join() {
+        // Somebody was told something since it started, which it may be older than.
+        if let course = self[keyPath: flights][key], course.told == nil, course.flight.join() {
             statistics.shared += 1
-            return .join(flight)
+            return .join(course.flight)
         }
         let flight = Flight<Value>()
         _ = flight.join()
-        self[keyPath: flights][key] = flight
+        self[keyPath: flights][key] = Cache.Course(flight: flight)
         return .start(flight)
+    }
+
+    /// Keeps what a flight brought, where nothing says that it is old; whoever waits for it gets it in any case.
+    fileprivate mutating func land<Value>(
+        _ flight: Flight<Value>, _ key: ObjectKey, _ flights: WritableKeyPath<Self, [ObjectKey: Cache.Course<Value>]>,
+        _ brought: Cache.Brought
+    ) {
+        // Detached by a change otherwise.
+        guard let course = self[keyPath: flights][key], course.flight === flight else { return }
+        self[keyPath: flights][key] = nil
+        switch brought {
+        case .entry(let entry):
+            let news = CacheNews(entry)
+            if course.told.map({ news.agrees(with: $0) }) ?? true { keep(entry, key) }
+            tell(key, news)
+        case .told(let news): tell(key, news)
+        case .nothing: break
+        }
+    }
+
+    /// Takes notice of what somebody was told: an entry that says otherwise is forgotten, and a flight that started before
+    /// counts only if it brings the same.
+    fileprivate mutating func tell(_ key: ObjectKey, _ news: CacheNews) {
+        if let entry = entries.peek(key), !CacheNews(entry).agrees(with: news) { return invalidate(key) }
+        tell(key, news, \.objects)
+        tell(key, news, \.infos)
+    }
+
+    private mutating func tell<Value>(
+        _ key: ObjectKey, _ news: CacheNews, _ flights: WritableKeyPath<Self, [ObjectKey: Cache.Course<Value>]>
+    ) {
+        guard !self[keyPath: flights].isEmpty, let course = self[keyPath: flights][key] else { return }
+        if let told = course.told, !told.agrees(with: news) {
+            // Of two versions nobody knows which is newer.
+            self[keyPath: flights][key] = nil
+        } else if course.told == nil || course.told == .exists {
+            self[keyPath: flights][key]?.told = news
+        }
     }
 
     /// Of two fetches that brought different versions nobody knows which is newer.

@@ -79,8 +79,9 @@ public final class CachedStore: StoreLayer {
         case .start(let flight):
             flight.start { [base, cache] in
                 let outcome: Cache.InfoFlight.Outcome
+                let start = cache.time
                 do throws(StorageError) {
-                    outcome = .success(cache.entry(try await base.info(key), nil))
+                    outcome = .success(cache.entry(try await base.info(key), nil, since: start))
                 } catch {
                     outcome = .failure(error)
                 }
@@ -98,15 +99,25 @@ public final class CachedStore: StoreLayer {
     }
 
     private func getPast(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
-        let object = try await base.get(key, options: options)
-        cache.notice([object.info])
-        return object
+        do throws(StorageError) {
+            let object = try await base.get(key, options: options)
+            cache.notice([object.info])
+            return object
+        } catch {
+            cache.notice(key, error)
+            throw error
+        }
     }
 
     private func infoPast(_ key: ObjectKey, _ options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        let info = try await base.info(key, options: options)
-        cache.notice([info])
-        return info
+        do throws(StorageError) {
+            let info = try await base.info(key, options: options)
+            cache.notice([info])
+            return info
+        } catch {
+            cache.notice(key, error)
+            throw error
+        }
     }
 
     private func object(
@@ -115,7 +126,7 @@ public final class CachedStore: StoreLayer {
         switch fetched {
         case .kept(let entry): return try entry.object(key, nil)
         case .large(let handover):
-            if options.verify, let object = handover.take() { return object }
+            if let object = handover.take() { return object }
             return try await getPast(key, options)
         }
     }
@@ -128,12 +139,13 @@ public final class CachedStore: StoreLayer {
     }
 
     private static func fetch(_ key: ObjectKey, _ base: any Store, _ cache: Cache) async -> Cache.ObjectFlight.Outcome {
+        let start = cache.time
         do throws(StorageError) {
             let object = try await base.get(key)
             let limit = min(cache.options.maxObjectSize, cache.options.maxBytes)
             guard object.info.size <= limit else { return .success(.large(Cache.Handover(object))) }
             let bytes = try await object.body.collect(upTo: limit)
-            return .success(.kept(cache.entry(object.info, bytes)))
+            return .success(.kept(cache.entry(object.info, bytes, since: start)))
         } catch {
             return .failure(error.during(.get, key: key))
         }

@@ -102,7 +102,8 @@ struct TierIndex {
             && (activity?.seen.map { $0 == known.info.version } ?? true)
         // What another task knows stays.
         guard isCurrent || self[tier]?[claim.key]?.known == nil else { return false }
-        self[tier]?.set(claim.key, version: version, size: size, known: isCurrent ? known : nil, now: now)
+        self[tier]?.set(
+            claim.key, version: version, size: size, known: isCurrent ? known : nil, verified: claim.started, now: now)
         return isCurrent
     }
 
@@ -129,13 +130,23 @@ final class Claim: Sendable {
     let trusts: Bool
     let epoch: UInt64
     private let store: TieredStore
+    private let start: Mutex<Date>
 
     init(_ store: TieredStore, _ key: ObjectKey, writes: Bool, trusts: Bool = true) {
         self.store = store
         self.key = key
         self.writes = writes
         self.trusts = trusts
+        start = Mutex(store.now())
         epoch = store.index.withLock { $0.begin(key, writes: writes) }
+    }
+
+    /// When what it says was true, at the earliest: how long it took to learn it counts.
+    var started: Date { start.withLock { $0 } }
+
+    /// What it says was learned of a copy that was compared with cold then.
+    func date(from time: Date) {
+        start.withLock { $0 = min($0, time) }
     }
 
     deinit {

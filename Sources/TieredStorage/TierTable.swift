@@ -25,6 +25,13 @@ struct TierTable {
         fileprivate var place: Int
     }
 
+    /// What a copy that may be served is.
+    struct Use {
+        let version: Version
+        let known: Known
+        let verified: Date
+    }
+
     let limits: TierLimits
     private var copies: [ObjectKey: Copy] = [:]
     private var recency = RecencyList()
@@ -44,7 +51,7 @@ struct TierTable {
     /// The copy under `key`, as used now, if it is known to be current.
     mutating func use(
         _ key: ObjectKey, ifMatch: Version?, now: Date, within life: Double?
-    ) -> (version: Version, known: Known)? {
+    ) -> Use? {
         guard let index = copies.index(forKey: key), let known = copies.values[index].known,
             !known.info.isExpired(at: now), ifMatch == nil || ifMatch == known.info.version
         else { return nil }
@@ -52,7 +59,7 @@ struct TierTable {
         copies.values[index].accesses += 1
         copies.values[index].lastAccess = now
         recency.use(copies.values[index].place)
-        return (copies.values[index].version, known)
+        return Use(version: copies.values[index].version, known: known, verified: copies.values[index].verified)
     }
 
     /// The info of a copy that is known to be current, without using it.
@@ -62,11 +69,13 @@ struct TierTable {
         return known.info
     }
 
-    mutating func set(_ key: ObjectKey, version: Version, size: Int, known: Known?, now: Date) {
+    mutating func set(
+        _ key: ObjectKey, version: Version, size: Int, known: Known?, verified: Date, now: Date
+    ) {
         bytes += size
         guard let index = copies.index(forKey: key) else {
             copies[key] = Copy(
-                version: version, size: size, known: known, verified: now, lastAccess: now,
+                version: version, size: size, known: known, verified: verified, lastAccess: now,
                 place: recency.insert(key))
             return
         }
@@ -74,7 +83,7 @@ struct TierTable {
         copies.values[index].version = version
         copies.values[index].size = size
         copies.values[index].known = known
-        copies.values[index].verified = now
+        copies.values[index].verified = verified
         copies.values[index].lastAccess = now
         recency.use(copies.values[index].place)
     }

@@ -39,7 +39,7 @@ extension TieredStore {
 
     private func find(_ claim: Claim, _ options: GetOptions) async throws(StorageError) -> TieredObject {
         for placed in uppers.dropFirst() {
-            if let object = try await serve(placed, claim.key, options) {
+            if let object = try await serve(placed, claim.key, options, claim) {
                 return TieredObject(object: object, tier: placed.tier.tier)
             }
         }
@@ -47,7 +47,8 @@ extension TieredStore {
         do throws(StorageError) {
             let object = try await cold.get(claim.key, options: options)
             index.withLock { index in
-                if options.ifMatch != nil { index.compare(object.info) }
+                // Others may have seen another version while this one was on its way.
+                index.compare(object.info)
                 index.cold.hits += 1
             }
             return TieredObject(object: object, tier: .cold)
@@ -63,16 +64,19 @@ extension TieredStore {
     // MARK: Copies known to be current
 
     /// The object from an upper tier, if its copy is known to be current; nil where that is not so or the tier fails.
+    ///
+    /// What is copied on under `claim` is as old as the copy.
     func serve(
-        _ placed: Placed, _ key: ObjectKey, _ options: GetOptions
+        _ placed: Placed, _ key: ObjectKey, _ options: GetOptions, _ claim: Claim? = nil
     ) async throws(StorageError) -> StoredObject? {
         let (time, life) = (now(), self.options.revalidateAfter?.seconds)
-        let use = index.withLock { index -> (version: Version, known: TierTable.Known)? in
+        let use = index.withLock { index -> TierTable.Use? in
             let use = index[placed.tier]?.use(key, ifMatch: options.ifMatch, now: time, within: life)
             if use != nil { index[placed.tier]?.counters.hits += 1 }
             return use
         }
         guard let use else { return nil }
+        claim?.date(from: use.verified)
         return try await open(placed, key, options, version: use.version, as: use.known.info) {
             $0.counters.hits -= 1
         }

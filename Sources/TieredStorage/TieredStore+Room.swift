@@ -65,6 +65,7 @@ extension TieredStore {
             guard let copy = index[.hot]?[key], copy.version == version, index[.warm]?[key]?.known == nil else {
                 return nil
             }
+            claim.date(from: copy.verified)
             return copy.known
         }
         guard let known, !known.info.isExpired(at: now()) else { return false }
@@ -99,7 +100,8 @@ extension TieredStore {
         index.withLock { index in
             for copy in copies where index[placed.tier]?[copy.key] == nil {
                 index[placed.tier]?.set(
-                    copy.key, version: copy.version, size: copy.size, known: nil, now: copy.modified)
+                    copy.key, version: copy.version, size: copy.size, known: nil, verified: copy.modified,
+                    now: copy.modified)
             }
         }
     }

@@ -83,8 +83,9 @@ extension TieredStore {
         if let first = uppers.first, let found = try await serve(first, key, GetOptions()) {
             let claim = Claim(self, key, writes: false)
             // Served before the claim began: only what is still current now may be copied on.
-            let current = index.withLock { $0[first.tier]?[key]?.known?.info.version }
-            guard current == found.info.version else { return false }
+            let current = index.withLock { $0[first.tier]?[key] }
+            guard let current, current.known?.info.version == found.info.version else { return false }
+            claim.date(from: current.verified)
             object = TieredObject(object: try await copy(found, to: [tier], claim), tier: first.tier.tier)
         } else {
             object = try await descend(key, GetOptions()) { _ in [tier] }

@@ -155,6 +155,35 @@ import Testing
         #expect(gate.count == 2)
     }
 
+    /// A fetch that takes long brings what is old by then: whoever asks later may know of the new one.
+    @Test func aFetchThatIsOlderThanWhatWasToldIsNotKept() async throws {
+        let (store, gate) = gated()
+        try await memory.put("k", ObjectBody("old"))
+        let early = Task { try await store.bytes("k") }
+        try await eventually { gate.count > 0 }
+        // By another process.
+        let info = try await memory.put("k", ObjectBody("new"))
+        #expect(try await store.list(ListQuery(details: true)).objects == [info])
+        let late = Task { try await store.bytes("k") }
+        try await eventually { gate.count >= 2 }
+        gate.open()
+        #expect(try await early.value == Array("old".utf8))
+        #expect(try await late.value == Array("new".utf8))
+        for _ in 0..<2 { #expect(try await store.bytes("k") == Array("new".utf8)) }
+    }
+
+    @Test func aFetchThatBringsWhatWasToldIsKept() async throws {
+        let (store, gate) = gated()
+        try await memory.put("k", ObjectBody("x"))
+        let reader = Task { try await store.bytes("k") }
+        try await eventually { gate.count > 0 }
+        _ = try await store.list(ListQuery(details: true))
+        gate.open()
+        #expect(try await reader.value == Array("x".utf8))
+        #expect(try await store.bytes("k") == Array("x".utf8))
+        #expect(gate.count == 1)
+    }
+
     @Test func boundsHold() async throws {
         let store = cached(probe()) {
             $0.maxEntries = 3

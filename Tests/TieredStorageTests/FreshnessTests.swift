@@ -49,6 +49,80 @@ import TieredStorage
         await #expect(throws: StorageError.self) { try await store.get("k") }
     }
 
+    private func held(_ cold: Held) -> TieredStore {
+        var options = TieredStore.Options()
+        (options.promotion, options.revalidateAfter) = (.eager, .seconds(10))
+        return TieredStore(
+            hot: .init(tiers.hot), cold: cold, options: options, now: { [clock = tiers.clock] in clock.now })
+    }
+
+    private func startSlowRead(_ store: TieredStore, _ cold: Held) async -> Task<String, any Error> {
+        cold.holdNext()
+        let read = Task { try await store.text("k").text }
+        while !cold.holds { await Task.yield() }
+        return read
+    }
+
+    /// A read that takes long brings what is old by then.
+    @Test func aSlowReadTakesNothingBack() async throws {
+        let cold = Held(tiers.cold)
+        let store = held(cold)
+        try await tiers.cold.put("k", ObjectBody("one"))
+        let slow = await startSlowRead(store, cold)
+        // By another process.
+        try await tiers.cold.put("k", ObjectBody("two"))
+        #expect(try await store.text("k") == ("two", .cold))
+        cold.release()
+        #expect(try await slow.value == "one")
+        for _ in 0..<3 { #expect(try await store.text("k").text == "two") }
+    }
+
+    @Test func howLongAReadTookCounts() async throws {
+        let cold = Held(tiers.cold)
+        let store = held(cold)
+        try await tiers.cold.put("k", ObjectBody("one"))
+        let slow = await startSlowRead(store, cold)
+        tiers.clock.advance(9)
+        cold.release()
+        #expect(try await slow.value == "one")
+        #expect(try await store.text("k") == ("one", .hot))
+        try await tiers.cold.put("k", ObjectBody("two"))
+        tiers.clock.advance(1)
+        #expect(try await store.text("k").text == "two")
+    }
+
+    @Test func aCopyOfACopyIsAsOld() async throws {
+        let store = tiers.store { $0.revalidateAfter = .seconds(10) }
+        for way in ["read", "promoted"] {
+            try await store.put("k", ObjectBody("one"))
+            await store.evict("k", from: .hot)
+            tiers.clock.advance(9)
+            if way == "read" { #expect(try await store.text("k") == ("one", .warm)) }
+            if way == "promoted" { #expect(try await store.promote("k", to: .hot)) }
+            #expect(try await store.text("k") == ("one", .hot))
+            try await tiers.cold.put("k", ObjectBody("two"))
+            tiers.clock.advance(1)
+            #expect(try await store.text("k").text == "two", "\(way)")
+        }
+    }
+
+    /// Each put has an id of its own then, which cold can't have known.
+    @Test func copiesOfWhatIsPutByRetriesAreServed() async throws {
+        let tiered = TieredStore(hot: .init(tiers.hot), cold: Recorder(tiers.cold))
+        let store = RetryingStore(tiered)
+        try await store.put("k", ObjectBody("one"))
+        #expect(tiered.residence(of: "k").tiers.contains(.hot))
+        // Tried again it is the same id.
+        var faults = Faults()
+        (faults.failEvery, faults.moment, faults.operations) = (1, .after, [.put])
+        var options = RetryOptions()
+        (options.maxAttempts, options.baseDelay) = (2, .milliseconds(1))
+        let losing = RetryingStore(FaultyStore(tiered, faults), options)
+        await #expect(throws: StorageError.self) { try await losing.put("k", ObjectBody("two")) }
+        #expect(!tiered.residence(of: "k").tiers.contains(.hot))
+        #expect(try await tiered.text("k").text == "two")
+    }
+
     @Test func whatAListTellsIsReadFromThenOn() async throws {
         let store = tiers.store()
         try await store.put("k", ObjectBody("one"))

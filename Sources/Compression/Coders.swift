@@ -11,6 +11,9 @@ package protocol ByteDecoder: AnyObject {
 
     /// Goes on with what was fed, and gives at most `limit` bytes, 64 KiB at most.
     func next(_ limit: Int) throws(CompressionError) -> DecodingStep
+
+    /// How many of the bytes fed were not used: at the end, those that follow it.
+    var unused: Int { get }
 }
 
 /// What comes next of a decoder.
@@ -19,7 +22,7 @@ package enum DecodingStep: Sendable {
     case bytes([UInt8])
     /// Nothing before more is fed.
     case needsInput
-    /// The end, whose checksum is right; nothing may follow.
+    /// The end, whose checksum is right.
     case ended
 }
 

@@ -10,7 +10,6 @@ package struct CompressionError: Error, Sendable, CustomStringConvertible {
     }
 
     static let noMemory = CompressionError("there is no memory for compression")
-    static let somethingFollows = CompressionError("bytes follow the end of the compressed ones")
 
     init(_ status: Int32) {
         switch status {

@@ -31,11 +31,10 @@ package final class GzipDecoder: ByteDecoder {
         offset = 0
     }
 
+    package var unused: Int { input.count - offset }
+
     package func next(_ limit: Int) throws(CompressionError) -> DecodingStep {
-        if hasEnded {
-            guard offset == input.count else { throw .somethingFollows }
-            return .ended
-        }
+        if hasEnded { return .ended }
         while true {
             let before = offset
             var status = Z_OK
@@ -49,7 +48,7 @@ package final class GzipDecoder: ByteDecoder {
             default: throw CompressionError(status)
             }
             if !output.isEmpty { return .bytes(output) }
-            if hasEnded { return try next(limit) }
+            if hasEnded { return .ended }
             if offset == input.count || offset == before { return .needsInput }
         }
     }

@@ -27,6 +27,8 @@ package final class ZstdDecoder: ByteDecoder {
         offset = 0
     }
 
+    package var unused: Int { input.count - offset }
+
     package func next(_ limit: Int) throws(CompressionError) -> DecodingStep {
         while !hasEnded {
             let before = offset
@@ -39,7 +41,6 @@ package final class ZstdDecoder: ByteDecoder {
             if !output.isEmpty { return .bytes(output) }
             if !hasEnded, offset == input.count || offset == before { return .needsInput }
         }
-        guard offset == input.count else { throw .somethingFollows }
         return .ended
     }
 

@@ -1,27 +1,54 @@
 import Storage
 
-/// What is kept with a compressed object: what it was before.
-struct CompressedObject {
+/// What is kept with a compressed object: what it was before, and how its bytes are cut.
+///
+/// Content of more than one frame's size is cut into frames, each compressed by itself, so that a part is read without
+/// what comes before it. A ``FrameIndex`` behind the frames tells where each ends. Whatever reads the format reads the
+/// frames as one content, and passes over the index.
+struct CompressedObject: Sendable {
     static let hidden = HiddenMetadata(name: "Storage-Compressed")
+    /// How much content new frames hold.
+    static let usualFrame = 256 << 10
+    /// A frame is decompressed as a whole.
+    private static let frames = 1 << 10...16 << 20
 
     let algorithm: CompressionAlgorithm
     let size: Int
     let digest: Digest
+    /// How much content each frame holds but the last; nil where all of it is one, without an index.
+    let frameSize: Int?
 
     /// Of an object that was compressed by this layer; nil for any other.
     init?(_ info: ObjectInfo) {
-        guard let values = Self.hidden.values(info), values.count == 3,
+        guard let values = Self.hidden.values(info), (3...4).contains(values.count),
             let algorithm = CompressionAlgorithm(rawValue: values[0]), let size = Int(values[1]), size >= 0,
             let digest = Digest(values[2])
         else { return nil }
-        self.init(algorithm: algorithm, size: size, digest: digest)
+        var frameSize: Int?
+        if values.count == 4 {
+            guard let frame = Int(values[3]), Self.frames.contains(frame), size > frame, size <= 1 << 46 else {
+                return nil
+            }
+            frameSize = frame
+        }
+        self.init(algorithm: algorithm, size: size, digest: digest, frameSize: frameSize)
     }
 
-    init(algorithm: CompressionAlgorithm, size: Int, digest: Digest) {
-        (self.algorithm, self.size, self.digest) = (algorithm, size, digest)
+    init(algorithm: CompressionAlgorithm, size: Int, digest: Digest, frameSize: Int?) {
+        (self.algorithm, self.size, self.digest, self.frameSize) = (algorithm, size, digest, frameSize)
     }
 
-    var values: [String] { [algorithm.rawValue, String(size), digest.description] }
+    var values: [String] {
+        [algorithm.rawValue, String(size), digest.description] + (frameSize.map { [String($0)] } ?? [])
+    }
+
+    var frameCount: Int { frameSize.map { (size + $0 - 1) / $0 } ?? 1 }
+
+    /// The content that frame `number` holds.
+    func content(ofFrame number: Int) -> Range<Int> {
+        guard let frameSize else { return 0..<size }
+        return number * frameSize..<min((number + 1) * frameSize, size)
+    }
 
     /// The info of the content.
     func shown(_ info: ObjectInfo) -> ObjectInfo {

@@ -7,18 +7,21 @@ public import Storage
 /// Which objects are compressed is kept with them, as metadata of the name `Storage-Compressed`: those stored before, or
 /// past the layer, are read as they are. Small ones, those that have a content encoding already, and those at hand that
 /// compression would not make smaller are stored as they are. A streamed body is compressed into memory, or a temporary
-/// file beyond 1 MiB, before it is put. A part of a compressed object is cut out of the whole, which is read up to its end.
+/// file beyond 1 MiB, before it is put. Content of more than 256 KiB is compressed in frames of so much, of which a part
+/// reads those that hold it; objects of before there were frames are read up to the part's end.
 public struct CompressedStore: StoreLayer {
     /// A body at hand of so many bytes is compressed in one piece.
     private static let atOnce = 64 << 10
 
     private let base: any Store
     private let options: CompressionOptions
+    private let frames: FrameReader
 
     /// `base`, with what it stores compressed.
     public init(_ base: any Store, _ options: CompressionOptions = CompressionOptions()) {
         self.base = base
         self.options = options
+        frames = FrameReader(base)
     }
 
     /// Those of the store beneath; without compare-and-swap there, metadata can't be changed either.
@@ -50,76 +53,60 @@ public struct CompressedStore: StoreLayer {
         _ body: ObjectBody, _ options: PutOptions
     ) async throws(StorageError) -> (ObjectBody, CompressedObject)? {
         if let bytes = body.bytesAtHand, bytes.count <= Self.atOnce { return try compressed(bytes, body, options) }
-        var (reader, spool) = (BodyReader(body), Spool())
-        do {
-            let encoder = try self.options.algorithm.encoder(level: self.options.level)
-            while let chunk = try await reader.next(256 << 10) {
-                try await spool.append(try encoder.encode(chunk, isLast: false))
-            }
-            try await spool.append(try encoder.encode([], isLast: true))
-        } catch let error as StorageError {
-            throw error
-        } catch {
-            throw Self.failed("\(error)")
+        var (reader, spool, index, count) = (BodyReader(body), Spool(), Spool(), 0)
+        while let chunk = try await reader.next(CompressedObject.usualFrame) {
+            try await spool.append(try encoded(chunk))
+            try await index.append(FrameIndex.entry(spool.count))
+            count += 1
         }
+        if count == 0 { try await spool.append(try encoded([])) }
         let digest = try await reader.finish(expected: options.expectedDigest)
+        if count > 1 { try await append(index, of: count, to: &spool) }
         if body.bytesAtHand != nil, spool.count >= reader.count { return nil }
-        return (try await spool.body(), object(reader.count, digest))
+        return (try await spool.body(), object(reader.count, digest, count > 1 ? CompressedObject.usualFrame : nil))
+    }
+
+    private func append(_ entries: Spool, of count: Int, to spool: inout Spool) async throws(StorageError) {
+        let index = FrameIndex(options.algorithm, count: count)
+        var entries = entries
+        try await spool.append(index.head)
+        for try await part in try await entries.body() { try await spool.append(part) }
+        try await spool.append(index.tail)
+    }
+
+    private func encoded(_ content: [UInt8]) throws(StorageError) -> [UInt8] {
+        do throws(CompressionError) {
+            return try options.algorithm.encoder(level: options.level).encode(content, isLast: true)
+        } catch {
+            throw StorageError(.internal, "the body can't be compressed: \(error)")
+        }
     }
 
     private func compressed(
         _ bytes: [UInt8], _ body: ObjectBody, _ options: PutOptions
     ) throws(StorageError) -> (ObjectBody, CompressedObject)? {
-        let compressed: [UInt8]
-        do throws(CompressionError) {
-            compressed = try self.options.algorithm.encoder(level: self.options.level).encode(bytes, isLast: true)
-        } catch {
-            throw Self.failed("\(error)")
-        }
+        let compressed = try encoded(bytes)
         guard compressed.count < bytes.count else { return nil }
         let digest = Digest(of: bytes)
         try body.check(digest, options.expectedDigest)
-        return (ObjectBody(compressed), object(bytes.count, digest))
+        return (ObjectBody(compressed), object(bytes.count, digest, nil))
     }
 
-    private func object(_ size: Int, _ digest: Digest) -> CompressedObject {
-        CompressedObject(algorithm: options.algorithm, size: size, digest: digest)
-    }
-
-    private static func failed(_ how: String) -> StorageError {
-        StorageError(.internal, "the body can't be compressed: \(how)")
+    private func object(_ size: Int, _ digest: Digest, _ frameSize: Int?) -> CompressedObject {
+        CompressedObject(algorithm: options.algorithm, size: size, digest: digest, frameSize: frameSize)
     }
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
-            let found: StoredObject
-            do throws(StorageError) {
-                found = try await base.get(key, options: options)
-            } catch  where error.kind == .rangeNotSatisfiable {
-                // What lies outside of the compressed bytes may lie within the content.
-                return try await part(key, options)
-            }
+            if let range = options.range { return try await frames.part(key, range, options) }
+            let found = try await base.get(key, options: options)
             guard let object = CompressedObject(found.info) else { return found }
-            if options.range != nil { return try await part(key, options) }
-            return try whole(found, object)
+            return StoredObject(
+                info: object.shown(found.info), range: 0..<object.size,
+                body: try InflatingBody.body(found.body, object))
         } catch {
             throw error.during(.get, key: key)
         }
-    }
-
-    private func part(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
-        let all = GetOptions(ifMatch: options.ifMatch, verify: false)
-        var found = try await base.get(key, options: all)
-        if let object = CompressedObject(found.info) { found = try whole(found, object) }
-        found.range = try options.range?.resolve(size: found.info.size) ?? 0..<found.info.size
-        found.body = found.body.slice(found.range)
-        return found
-    }
-
-    private func whole(_ found: StoredObject, _ object: CompressedObject) throws(StorageError) -> StoredObject {
-        StoredObject(
-            info: object.shown(found.info), range: 0..<object.size,
-            body: try InflatingBody.body(found.body, object))
     }
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {

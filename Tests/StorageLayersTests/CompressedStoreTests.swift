@@ -70,6 +70,115 @@ import Testing
         #expect(try await part.body.collect(upTo: 100) == Array(text.suffix(100)))
     }
 
+    /// Each part by one get, once the object is known, of no more than the frames that hold it.
+    @Test(arguments: CompressionAlgorithm.allCases)
+    func aPartReadsItsFramesAlone(_ algorithm: CompressionAlgorithm) async throws {
+        let content = bytes(3_000_000)
+        try await store(algorithm).put("k", .stream(content, chunk: 100_000))
+        var faults = Faults()
+        // More than two frames of twelve.
+        faults.cut = .failing(after: try await base.info("k").size / 5)
+        let probe = ProbeStore(FaultyStore(base, faults), object: [])
+        let narrow = CompressedStore(probe)
+        for range in [0..<1, 262_143..<262_145, 1_400_000..<1_600_000, 2_900_000..<3_000_000, 2_999_999..<3_000_000] {
+            let bounds = ByteRange.bounded(first: range.lowerBound, last: range.upperBound - 1)
+            let (before, info) = (probe.count, try await store.info("k"))
+            for _ in 0..<2 {
+                let part = try await narrow.get("k", options: GetOptions(range: bounds))
+                #expect(part.range == range && part.info == info)
+                #expect(try await part.body.collect(upTo: 200_000) == Array(content[range]))
+            }
+            // The first asks in vain, and then for the index.
+            #expect(probe.count - before <= 2 + (range.lowerBound == 0 ? 2 : 0))
+        }
+        await #expect(throws: StorageError.self) { try await narrow.bytes("k") }
+        #expect(try await store.bytes("k") == content)
+    }
+
+    @Test func partsAreOfTheVersionThatIsThere() async throws {
+        let store = store
+        let contents = [bytes(600_000), bytes(900_000).map { $0 ^ 1 }, bytes(300), bytes(700_000)]
+        let range = GetOptions(range: .from(550_000))
+        for content in contents {
+            let info = try await store.put("k", ObjectBody(content))
+            if content.count > 550_000 {
+                let part = try await store.get("k", options: range)
+                #expect(try await part.body.collect(upTo: 400_000) == Array(content[550_000...]) && part.info == info)
+            } else {
+                await #expect { try await store.get("k", options: range) } throws: {
+                    ($0 as? StorageError)?.kind == .rangeNotSatisfiable && ($0 as? StorageError)?.size == content.count
+                }
+            }
+            let other = GetOptions(range: .from(0), ifMatch: Version("other"))
+            await #expect { try await store.get("k", options: other) } throws: {
+                ($0 as? StorageError)?.currentVersion == info.version
+            }
+        }
+        try await store.delete("k")
+        await #expect { try await store.get("k", options: range) } throws: { ($0 as? StorageError)?.kind == .notFound }
+    }
+
+    /// Those of before there were frames.
+    @Test(arguments: CompressionAlgorithm.allCases)
+    func largeObjectsOfOneFrameAreRead(_ algorithm: CompressionAlgorithm) async throws {
+        let content = bytes(1_000_000)
+        let encoder: any ByteEncoder = algorithm == .gzip ? try GzipEncoder() : try ZstdEncoder()
+        let values = [algorithm.rawValue, String(content.count), Digest(of: content).description]
+        let options = PutOptions(attributes: ObjectAttributes(metadata: ["Storage-Compressed": values]))
+        let stored = try encoder.encode(content, isLast: true)
+        for body in [ObjectBody(stored), .stream(stored + [0])] { _ = try await base.put("k", body, options: options) }
+        await #expect(throws: StorageError.self) { try await store.bytes("k") }
+        _ = try await base.put("k", ObjectBody(stored), options: options)
+        #expect(try await store.bytes("k") == content)
+        for range in [0..<10, 600_000..<700_000, 999_999..<1_000_000] {
+            let bounds = ByteRange.bounded(first: range.lowerBound, last: range.upperBound - 1)
+            let part = try await store.get("k", options: GetOptions(range: bounds))
+            #expect(try await part.body.collect(upTo: 100_000) == Array(content[range]))
+        }
+    }
+
+    /// Frame after frame is the content, and the index is none of it.
+    @Test(arguments: CompressionAlgorithm.allCases)
+    func framesAreOfTheFormat(_ algorithm: CompressionAlgorithm) async throws {
+        let content = text + text + text
+        try await store(algorithm).put("k", ObjectBody(content))
+        var (rest, found, count) = (try await base.bytes("k")[...], [UInt8](), 0)
+        while !rest.isEmpty {
+            let decoder: any ByteDecoder = algorithm == .gzip ? try GzipDecoder() : try ZstdDecoder()
+            decoder.feed(Array(rest))
+            while case .bytes(let bytes) = try decoder.next(.max) { found += bytes }
+            rest = rest.suffix(decoder.unused)
+            count += 1
+        }
+        #expect(found == content && count == 4)
+    }
+
+    @Test(arguments: CompressionAlgorithm.allCases)
+    func partsOfDamagedFramesAreNotRead(_ algorithm: CompressionAlgorithm) async throws {
+        let content = bytes(1_000_000)
+        try await store(algorithm).put("k", .stream(content))
+        let stored = try await base.bytes("k")
+        let attributes = try await base.info("k").attributes
+        let last = stored.count - (algorithm == .gzip ? 11 : 0)
+        for place in [last - 36, last - 25, 100_000, 200_000] {
+            var damaged = stored
+            damaged[place % stored.count] ^= 0x11
+            _ = try await base.put("k", ObjectBody(damaged), options: PutOptions(attributes: attributes))
+            var failures = 0
+            for start in stride(from: 0, to: 1_000_000, by: 100_000) {
+                let bounds = ByteRange.bounded(first: start, last: start + 99_999)
+                do throws(StorageError) {
+                    let part = try await store.get("k", options: GetOptions(range: bounds)).body
+                    #expect(try await part.collect(upTo: 100_000) == Array(content[start..<start + 100_000]))
+                } catch {
+                    #expect(error.kind == .internal)
+                    failures += 1
+                }
+            }
+            #expect(failures > 0 && failures < 10, "\(place)")
+        }
+    }
+
     @Test func theNameIsTheStoresOwn() async throws {
         let attributes = ObjectAttributes(metadata: ["Storage-Compressed": ["gzip"]])
         let error = await #expect(throws: StorageError.self) {
@@ -153,7 +262,11 @@ import Testing
         #expect(error?.message.contains("too much memory") == true)
     }
 
-    @Test(arguments: [["gzip"], ["gzip", "-1", "x"], ["zip", "1", "x"], ["gzip", "99999999999999999999", "x"], []])
+    @Test(arguments: [
+        ["gzip", "9", Digest(of: [0]).description, "1024"], ["gzip", "9999999", Digest(of: [0]).description, "1"],
+        ["zstd", "9223372036854775807", Digest(of: [0]).description, "1024"], ["gzip"], ["gzip", "-1", "x"],
+        ["zip", "1", "x"], ["gzip", "99999999999999999999", "x"], [],
+    ])
     func aMarkOfNoKnownFormIsMetadata(_ values: [String]) async throws {
         let attributes = ObjectAttributes(metadata: ["Storage-Compressed": values])
         let info = try await base.put("k", ObjectBody("x"), options: PutOptions(attributes: attributes))

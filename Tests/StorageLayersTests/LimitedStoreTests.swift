@@ -1,3 +1,4 @@
+import Crypto
 import Storage
 import StorageLayers
 import Synchronization
@@ -49,6 +50,41 @@ import Testing
         for try await _ in object.body {}
         _ = try await waiting[19].value
         #expect(store.waiting == 0)
+    }
+
+    /// Bodies that are no longer wanted would keep what is opened in their place waiting.
+    @Test func layersAboveOpenOneBodyAtATime() async throws {
+        let memory = MemoryStore()
+        var faults = Faults()
+        // Streams, never cut.
+        faults.cut = .failing(after: .max)
+        // Whoever would have to wait is refused.
+        let limited = LimitedStore(FaultyStore(memory, faults), maxConcurrent: 1, maxWaiting: 0)
+        let content = bytes(600_000)
+        let part = GetOptions(range: .bounded(first: 300_000, last: 599_999))
+        let compressed = CompressedStore(limited)
+        try await compressed.put("frames", .stream(content, chunk: 100_000))
+        try await compressed.put("one frame", ObjectBody([UInt8](repeating: 1, count: 200_000)))
+        try await memory.put("plain", ObjectBody(content))
+        for _ in 0..<3 {
+            for key in ["frames", "plain"] as [ObjectKey] {
+                let found = try await compressed.get(key, options: part).body.collect(upTo: 300_000)
+                #expect(found == Array(content[300_000...]))
+            }
+            let end = GetOptions(range: .suffix(10))
+            #expect(try await compressed.get("one frame", options: end).body.collect(upTo: 10).count == 10)
+        }
+        var options = EncryptionOptions()
+        options.readsPlaintext = true
+        let keys = try EncryptionKeys(["1": SymmetricKey(size: .bits256)], current: "1")
+        #expect(try await EncryptedStore(limited, keys: keys, options).bytes("plain") == content)
+        var cache = CacheOptions()
+        cache.maxObjectSize = 1000
+        let cached = CachedStore(limited, cache)
+        for verify in [true, false] {
+            let found = try await cached.get("plain", options: GetOptions(verify: verify))
+            #expect(try await found.body.collect(upTo: 600_000) == content)
+        }
     }
 
     @Test func tooManyWaitersAreRefused() async throws {

@@ -69,6 +69,9 @@ struct FolderLevel {
             return try objects.openIfPresent(path, O_RDONLY | O_DIRECTORY)
         } catch  where error.systemCode == ENOTDIR || error.systemCode == ELOOP {
             return nil
+        } catch  where error.systemCode == ENAMETOOLONG {
+            // Longer than any path of a key.
+            return nil
         }
     }
 

@@ -32,10 +32,22 @@ final class Root: Sendable {
         let parts = path.split(separator: "/", omittingEmptySubsequences: true)
         var made = path.hasPrefix("/") ? "" : "."
         for part in parts {
+            let parent = made.isEmpty ? "/" : made
             made += "/" + part
-            guard mkdir(made, 0o777) == 0 || errno == EEXIST || errno == EISDIR || access(made, F_OK) == 0 else {
+            if mkdir(made, 0o777) == 0 {
+                try sync(parent, with: made)
+            } else if errno != EEXIST && errno != EISDIR && access(made, F_OK) != 0 {
                 throw .system("making the folder “\(made)”")
             }
+        }
+    }
+
+    /// Makes a new folder survive a power failure, in a parent that need not be readable.
+    private static func sync(_ parent: String, with folder: String) throws(StorageError) {
+        do throws(StorageError) {
+            try Descriptor.open(root: parent).sync()
+        } catch  where error.systemCode == EACCES {
+            try Descriptor.open(root: folder).syncFileSystem()
         }
     }
 

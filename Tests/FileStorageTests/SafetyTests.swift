@@ -149,6 +149,35 @@ import Testing
         #expect(folder.objects == [])
     }
 
+    /// As in every store, nothing begins with it.
+    @Test func aPrefixLongerThanAnyPathIsOfNothing() async throws {
+        let folder = Folder()
+        let store = try await folder.store()
+        try await store.put("a/a/a", ObjectBody("x"))
+        for prefix in [String(repeating: "a/", count: 3000), String(repeating: "a", count: 6000)] {
+            #expect(try await store.list(ListQuery(prefix: prefix)).keys == [])
+        }
+    }
+
+    /// Folders made above the store's own last too.
+    @Test func eachNewFolderIsSyncedInItsParent() async throws {
+        let folder = Folder()
+        let log = folder.path + "-trace"
+        defer { try? FileManager.default.removeItem(atPath: log) }
+        let tracer = ["strace", "-f", "-y", "-qq", "-o", log, "-e", "trace=mkdir,mkdirat,fsync"]
+        let result = try await StoreWriter.run(
+            ["file", folder.path + "/a/b", "always", "put", "k", "10"], tracer: tracer)
+        #expect(result.outcome == "done", "\(result)")
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        for (parent, name) in [
+            (folder.url.deletingLastPathComponent().path, ""), (folder.path, "/a"), (folder.path + "/a", "/a/b"),
+        ] {
+            let made = lines.firstIndex { $0.contains("mkdir") && $0.contains("\"\(folder.path)\(name)\"") }
+            let synced = lines.lastIndex { $0.contains("fsync(") && $0.contains("<\(parent)>") }
+            #expect(made != nil && synced != nil && (made ?? 0) < (synced ?? 0), "\(parent): \(lines)")
+        }
+    }
+
     @Test func aFolderThatCannotBeMadeIsTold() async throws {
         let folder = try Folder(isPortable: false)
         try folder.write("a file", to: "file")

@@ -183,6 +183,15 @@ final class IndexContents: Sendable {
         }
     }
 
+    /// Forgets entries up to `last` that are not among `present`.
+    func forget(upTo last: UInt64, except present: Set<UInt64>) {
+        state.withLock { state in
+            guard case .live = state.phase else { return }
+            let gone = state.entries.values.filter { $0.sequence <= last && !present.contains($0.sequence) }
+            for entry in gone { state.remove(entry.key) }
+        }
+    }
+
     func becomeLive() {
         change { state in if case .building = state.phase { state.phase = .live } }
     }

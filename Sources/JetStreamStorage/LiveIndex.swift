@@ -110,6 +110,13 @@ final class LiveIndex: Sendable {
         }
     }
 
+    /// Before a walk through all of the bucket's meta messages; see ``endWalk(_:present:)``.
+    func beginWalk() -> UInt64 { contents.applied }
+
+    /// Forgets what had been applied at the beginning of a walk and was not among what it found: it was removed without
+    /// another in its place, which no message tells.
+    func endWalk(_ begin: UInt64, present: Set<UInt64>) { contents.forget(upTo: begin, except: present) }
+
     /// Ends the feed; the index ends with it.
     func stop() async { await feed.cancel() }
 

@@ -125,6 +125,11 @@ import Testing
         let other = await #expect(throws: StorageError.self) { try await fixture.store.info("b") }
         #expect(other?.kind == .notFound)
         #expect(try await fixture.store.list(ListQuery()).keys == ["c"])
+        // What nobody asks for by name, a cleaning finds.
+        try await fixture.store.put("d", ObjectBody("x"))
+        _ = try await stream.purge("OBJ_B", filter: "$O.B.M." + Data("c".utf8).base64EncodedString())
+        _ = try await fixture.store.removeOrphans(olderThan: .zero)
+        #expect(try await fixture.store.list(ListQuery()).keys == ["d"])
         await fixture.close()
     }
 

@@ -1,5 +1,15 @@
 /// A server's URL as people write it: `nats://host`, or `host` alone.
 package enum ServerURL {
+    /// The URLs of a text that holds one, or several with commas between them.
+    package static func list(_ text: String) -> [String] {
+        text.split(separator: ",").compactMap { part in
+            guard let first = part.firstIndex(where: { !$0.isWhitespace }),
+                let last = part.lastIndex(where: { !$0.isWhitespace })
+            else { return nil }
+            return String(part[first...last])
+        }
+    }
+
     /// The URL without the user, password or token that it may hold, which belong into no message.
     package static func withoutCredentials(_ url: String) -> String {
         guard let at = url.lastIndex(of: "@") else { return url }

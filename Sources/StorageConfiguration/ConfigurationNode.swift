@@ -160,7 +160,9 @@ struct ConfigurationNode {
             let mark = expression.firstRange(of: ":-")
             let name = String(expression[..<(mark?.lowerBound ?? expression.endIndex)])
             let fallback = mark.map { String(expression[$0.upperBound...]) }
-            guard let value = environment[name] ?? fallback else {
+            // As a shell has it, the fallback is for a variable that is empty too.
+            let given = environment[name].map { $0.isEmpty ? fallback ?? $0 : $0 }
+            guard let value = given ?? fallback else {
                 throw ConfigurationError(path, "the environment variable \(name) is not set")
             }
             result += rest[..<start.lowerBound] + value

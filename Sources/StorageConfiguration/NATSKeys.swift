@@ -15,7 +15,9 @@ struct NATSKeys: Sendable {
                 "url", .list(.url), "A server's URL, or several of one cluster.",
                 initial: { $0.options.urls.joined(separator: ", ") }
             ) {
-                $1.options.urls = try $0.elements().map { try $0.string() }
+                let urls = try $0.elements().flatMap { ServerURL.list(try $0.string()) }
+                guard !urls.isEmpty else { throw $0.failure("no server is named") }
+                $1.options.urls = urls
             },
             identity("credentials", .text, "A credentials file.") { .credentialsFile(try $0.string()) },
             identity("nkey", .text, "A file that holds an nkey's seed.") { .nkey(seedFile: try $0.string()) },

@@ -50,6 +50,16 @@ import Testing
         #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
     }
 
+    @Test func serversInOneTextHaveCommasBetweenThem() throws {
+        let yaml = "nats: {url: \"${URL:-nats://c:3}\"}\ninstances: [{store: {type: memory}}]"
+        #expect(try parse(yaml, ["URL": "nats://a:1, nats://b:2,"]).nats.urls == ["nats://a:1", "nats://b:2"])
+        // A variable that is empty is as one that is not there.
+        for environment in [[:], ["URL": ""]] { #expect(try parse(yaml, environment).nats.urls == ["nats://c:3"]) }
+        #expect { try parse("nats: {url: \" , \"}\ninstances: [{store: {type: memory}}]") } throws: {
+            "\($0)".contains("nats.url: no server is named")
+        }
+    }
+
     @Test func inputsAndOutputsFromTheirKeys() throws {
         let configuration = try parse(
             """

@@ -64,6 +64,34 @@ import Testing
         #expect(await component.stop() == 0)
     }
 
+    @Test func everyLinkInTheManualLeadsSomewhere() throws {
+        var count = 0
+        for page in try Documents.manual() {
+            let text = try String(contentsOf: page, encoding: .utf8)
+            for match in text.matches(of: /\]\(([^)\s]+)\)/) where !match.1.contains("://") {
+                let parts = match.1.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(
+                    String.init)
+                let target = parts[0].isEmpty ? page : page.deletingLastPathComponent().appending(path: parts[0])
+                let name = "\(page.lastPathComponent): \(match.1)"
+                #expect(FileManager.default.fileExists(atPath: target.path), "\(name)")
+                if parts.count == 2 {
+                    let anchors = Documents.anchors(try String(contentsOf: target, encoding: .utf8))
+                    #expect(anchors.contains(parts[1]), "\(name)")
+                }
+                count += 1
+            }
+        }
+        #expect(count > 50)
+    }
+
+    /// Each page is found from the README.
+    @Test func theReadmeNamesEveryPage() throws {
+        let readme = try Documents.text("README.md")
+        for page in try Documents.manual().dropFirst() {
+            #expect(readme.contains("(docs/\(page.lastPathComponent)"), "\(page.lastPathComponent)")
+        }
+    }
+
     @Test func everyLinkInTheDocumentationLeadsSomewhere() async throws {
         let scratch = Bundle.main.bundleURL.deletingLastPathComponent().deletingLastPathComponent()
         let output = FileManager.default.temporaryDirectory.appending(path: "docs-\(UUID().uuidString)")

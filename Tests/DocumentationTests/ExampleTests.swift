@@ -84,6 +84,33 @@ import Testing
         #expect(count > 50)
     }
 
+    /// What a page shows of a configuration, put where it belongs.
+    @Test func everyConfigurationInTheManualIsValid() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "manual-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "part.yaml")
+        var count = 0
+        for page in try Documents.manual() {
+            for part in Documents.blocks("yaml", in: try String(contentsOf: page, encoding: .utf8)) {
+                let indented = part.replacing("\n", with: "\n    ")
+                let whole =
+                    switch part.prefix(while: { $0 != ":" }) {
+                    case "instances": part
+                    case "store": "instances:\n  - " + indented
+                    case "ports": "instances:\n  - store: {type: memory}\n    " + indented
+                    default: part + "\ninstances: [{store: {type: memory}}]"
+                    }
+                try whole.write(to: file, atomically: true, encoding: .utf8)
+                let checked = try await Program.run(
+                    ["config", "check", file.path], environment: ["STORAGE_KEY": String(repeating: "5e", count: 32)])
+                #expect(checked.status == 0, "\(page.lastPathComponent): \(part)\n\(checked.complaints)")
+                count += 1
+            }
+        }
+        #expect(count >= 4)
+    }
+
     /// Each page is found from the README.
     @Test func theReadmeNamesEveryPage() throws {
         let readme = try Documents.text("README.md")

@@ -26,6 +26,26 @@ package enum ServerURL {
         return String(scheme + url[url.index(after: at)...])
     }
 
+    /// Whether it names a host by a scheme that the library knows, or without one.
+    package static func isValid(_ url: String) -> Bool {
+        var rest = Substring(withoutCredentials(url))
+        if let mark = rest.firstRange(of: "://") {
+            guard ["nats", "tls"].contains(rest[..<mark.lowerBound].lowercased()) else { return false }
+            rest = rest[mark.upperBound...]
+        }
+        if rest.hasSuffix("/") { rest.removeLast() }
+        // The colons within brackets are an address's.
+        let afterHost = rest.hasPrefix("[") ? rest.firstIndex(of: "]") : rest.startIndex
+        guard let afterHost, let colon = rest[afterHost...].firstIndex(of: ":") else {
+            return isHost(rest)
+        }
+        return isHost(rest[..<colon]) && UInt16(rest[rest.index(after: colon)...]).map { $0 > 0 } ?? false
+    }
+
+    private static func isHost(_ text: Substring) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "/") }
+    }
+
     /// Whether the URL asks for TLS.
     static func isSecure(_ url: String) -> Bool { url.lowercased().hasPrefix("tls://") }
 }

@@ -9,6 +9,7 @@ import Storage
 import StorageConfiguration
 import StorageOperations
 import StorageService
+import UnixSignals
 
 struct Serve: AsyncParsableCommand {
     enum StoreType: String, ExpressibleByArgument, CaseIterable {
@@ -43,13 +44,18 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // From the first moment on: one that comes during the start has the file read again, and ends nothing.
+        signal(SIGHUP, SIG_IGN)
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let configuration = try loaded()
         let log = LogControl(configuration.log)
         LoggingSystem.bootstrap { log.handler($0) }
         let metrics = OperationsMetrics()
         MetricsSystem.bootstrap(metrics.factory)
         do {
-            try await Component(configuration, log: log, metrics: metrics, reload: config.map { _ in loaded }).run()
+            let component = Component(
+                configuration, log: log, metrics: metrics, hangups: hangups, reload: config.map { _ in loaded })
+            try await component.run()
         } catch {
             await log.flush()
             throw error
@@ -63,7 +69,8 @@ struct Serve: AsyncParsableCommand {
             guard let address = ListenAddress(http) else {
                 throw ValidationError("“\(http)” is not an address and a port, as 127.0.0.1:8300 is")
             }
-            configuration.http = OperationsOptions(address: address)
+            if configuration.http == nil { configuration.http = OperationsOptions(address: address) }
+            configuration.http?.address = address
         }
         return configuration
     }

@@ -1,5 +1,24 @@
 /// A server's URL as people write it: `nats://host`, or `host` alone.
 package enum ServerURL {
+    /// The URLs of a text that holds one, or several with commas between them. A comma that is part of a password separates
+    /// nothing: what follows it has an @, and no scheme of its own.
+    package static func list(_ text: String) -> [String] {
+        var urls: [Substring] = []
+        for part in text.split(separator: ",").reversed() {
+            if let next = urls.last, next.contains("@"), !next.contains("://"), !part.contains("@") {
+                urls[urls.count - 1] = "\(part),\(next)"
+            } else {
+                urls.append(part)
+            }
+        }
+        return urls.reversed().compactMap { part in
+            guard let first = part.firstIndex(where: { !$0.isWhitespace }),
+                let last = part.lastIndex(where: { !$0.isWhitespace })
+            else { return nil }
+            return String(part[first...last])
+        }
+    }
+
     /// The URL without the user, password or token that it may hold, which belong into no message.
     package static func withoutCredentials(_ url: String) -> String {
         guard let at = url.lastIndex(of: "@") else { return url }

@@ -158,13 +158,14 @@ struct ConfigurationNode {
         return name
     }
 
-    /// A server's URL, as NATS takes it.
-    func serverURL() throws -> String {
-        let url = try string()
-        guard ServerURL.isValid(url) else {
-            throw failure("“\(ServerURL.withoutCredentials(url).abbreviated)” is no URL such as nats://host:4222")
+    /// A server's URL, as NATS takes it, or several with commas between them.
+    func serverURLs() throws -> [String] {
+        let text = try string()
+        let urls = ServerURL.list(text)
+        if let wrong = urls.isEmpty ? text : urls.first(where: { !ServerURL.isValid($0) }) {
+            throw failure("“\(ServerURL.withoutCredentials(wrong).abbreviated)” is no URL such as nats://host:4222")
         }
-        return url
+        return urls
     }
 
     /// Runs what reads the value and throws errors that know no path.
@@ -194,7 +195,9 @@ struct ConfigurationNode {
             let mark = expression.firstRange(of: ":-")
             let name = String(expression[..<(mark?.lowerBound ?? expression.endIndex)])
             let fallback = mark.map { String(expression[$0.upperBound...]) }
-            guard let value = environment[name] ?? fallback else {
+            // As a shell has it, the fallback is for a variable that is empty too.
+            let given = environment[name].map { $0.isEmpty ? fallback ?? $0 : $0 }
+            guard let value = given ?? fallback else {
                 throw ConfigurationError(path, "the environment variable \(name) is not set")
             }
             result += rest[..<start.lowerBound] + value

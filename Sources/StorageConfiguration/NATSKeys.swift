@@ -15,7 +15,7 @@ struct NATSKeys: Sendable {
                 "url", .list(.url), "A server's URL, or several of one cluster.",
                 initial: { $0.options.urls.joined(separator: ", ") }
             ) {
-                $1.options.urls = try $0.elements().map { try $0.serverURL() }
+                $1.options.urls = try $0.elements().flatMap { try $0.serverURLs() }
             },
             identity("credentials", .text, "A credentials file.") { .credentialsFile(try $0.string()) },
             identity("nkey", .text, "A file that holds an nkey's seed.") { .nkey(seedFile: try $0.string()) },

@@ -50,6 +50,19 @@ import Testing
         #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
     }
 
+    @Test func serversInOneTextHaveCommasBetweenThem() throws {
+        let yaml = "nats: {url: \"${URL:-nats://c:3}\"}\ninstances: [{store: {type: memory}}]"
+        #expect(try parse(yaml, ["URL": "nats://a:1, nats://b:2,"]).nats.urls == ["nats://a:1", "nats://b:2"])
+        let secrets = "nats://u:a,b,c@h:1,d,nats://u:p@h:2,u:p@h:3"
+        let urls = ["nats://u:a,b,c@h:1", "d", "nats://u:p@h:2", "u:p@h:3"]
+        #expect(try parse(yaml, ["URL": secrets]).nats.urls == urls)
+        // A variable that is empty is as one that is not there.
+        for environment in [[:], ["URL": ""]] { #expect(try parse(yaml, environment).nats.urls == ["nats://c:3"]) }
+        #expect { try parse("nats: {url: \" , \"}\ninstances: [{store: {type: memory}}]") } throws: {
+            "\($0)".contains("is no URL such as")
+        }
+    }
+
     @Test func inputsAndOutputsFromTheirKeys() throws {
         let configuration = try parse(
             """

@@ -72,6 +72,9 @@ struct StoreType: Sendable {
             .choice(
                 "index", \.index, [("live", .live), ("none", .none)],
                 "Whether an index in memory follows the bucket, or the server is asked each time."),
+            .integer(
+                "max_indexed_objects", \.maxIndexedObjects, in: 1...Int.max,
+                "The most objects of that index; where there are more, the server is asked."),
             .duration(
                 "clean_every", \.cleanEvery, or: "never", "How often chunks are removed that belong to no object."),
             .duration("clean_after", \.cleanAfter, "How old such chunks must be."),

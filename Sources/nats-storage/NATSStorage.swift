@@ -27,6 +27,8 @@ struct NATSStorage: AsyncParsableCommand {
 
     /// Exits with 0, with 1 and the message on standard error, or with 2 for wrong usage.
     static func main() async {
+        // From the first moment on: one that comes during the component's start has its file read again, and ends nothing.
+        if CommandLine.arguments.dropFirst().first == "serve" { signal(SIGHUP, SIG_IGN) }
         ProcessMemory.keepFreed()
         do {
             var command = try parseAsRoot()

@@ -44,8 +44,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        // From the first moment on: one that comes during the start has the file read again, and ends nothing.
-        signal(SIGHUP, SIG_IGN)
+        // Before the file is read: what changes after that is not missed.
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let configuration = try loaded()
         let log = LogControl(configuration.log)

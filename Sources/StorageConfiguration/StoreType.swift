@@ -52,7 +52,12 @@ struct StoreType: Sendable {
     private static let jetStream = Section<BucketConfiguration>(
         "A NATS object store.",
         [
-            .text("bucket", \.name, "The bucket.").required,
+            Setting("bucket", .text, "The bucket.") { node, bucket in
+                bucket.name = try node.string()
+                guard bucket.name.isName else {
+                    throw node.failure("“\(bucket.name.abbreviated)” is not a name of A-Z a-z 0-9 - _")
+                }
+            }.required,
             .boolean("create", \.create, "Whether a missing bucket is made; the keys below say how."),
             .integer("replicas", \.replicas, in: 1...5, "How many servers hold it."),
             .choice("storage", \.storage, [("file", .file), ("memory", .memory)], "Where they hold it."),

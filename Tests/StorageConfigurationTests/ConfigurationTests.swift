@@ -190,13 +190,13 @@ import Testing
               - store: {type: s3, bucket: my-bucket, prefix: team/, region: eu-west-1, endpoint: "http://s3.local:9000",
                         force_path_style: false, access_key_id: "${ID}", secret_access_key: "${SECRET}",
                         payload_signing: signed, part_size: 16MiB, create: true, conditional_writes: supported,
-                        stall_timeout: 5s, max_connections: 7, ca: ca.pem, abort_uploads_after: 7d}
+                        stall_timeout: 5s, max_connections: 7, ca: ca.pem, list_order: bytes, abort_uploads_after: 7d}
             """, ["ID": "key-id", "SECRET": "very-secret"])
         guard case .s3(let bucket) = configuration.instances[0].store else { return #expect(Bool(false)) }
         #expect(bucket.bucket == "my-bucket" && bucket.prefix == "team/" && bucket.region == "eu-west-1")
         #expect(bucket.endpoint == "http://s3.local:9000" && bucket.forcePathStyle == false && bucket.create)
         #expect(bucket.partSize == 16 << 20 && bucket.http.stallTimeout == .seconds(5))
-        #expect(bucket.abortUploadsAfter == .seconds(7 * 86_400))
+        #expect(bucket.abortUploadsAfter == .seconds(7 * 86_400) && bucket.listOrder == .bytes)
         #expect(bucket.http.connectionsPerHost == 7 && bucket.http.certificateAuthorities == "ca.pem")
         guard case .fixed(let credentials) = bucket.credentials else { return #expect(Bool(false)) }
         #expect(credentials.accessKeyID == "key-id" && credentials.secretAccessKey == "very-secret")

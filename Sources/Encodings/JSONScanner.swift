@@ -4,7 +4,9 @@
 /// Takes any bytes: what is not JSON, or nested deeper than 64, throws.
 package struct JSONScanner {
     /// The bytes are not the JSON that was asked for.
-    package struct Malformed: Error {}
+    package struct Malformed: Error {
+        package init() {}
+    }
 
     private static let maximumDepth = 64
 

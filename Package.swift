@@ -223,7 +223,7 @@ let package = Package(
             name: "DeploymentTests",
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
             exclude: ["checks.py", "dashboard.py"], swiftSettings: strict),
-        .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto], swiftSettings: strict),
+        .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto, logging], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

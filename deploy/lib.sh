@@ -3,6 +3,10 @@
 # What the libraries that the package is built on need.
 build_packages=(libnats-dev libcurl4-openssl-dev libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev)
 
+# What runs a command as root.
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+
 # Installs the Debian packages that are missing.
 ensure_packages() {
     local missing=() package
@@ -10,11 +14,14 @@ ensure_packages() {
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return
-    local sudo=""
-    [ "$(id -u)" -eq 0 ] || sudo=sudo
     echo "Installing ${missing[*]}"
     $sudo apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # sudo would not hand the variable on.
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # This package starts a server without JetStream, on the usual port.
+    if [[ " ${missing[*]} " == *" nats-server "* && -d /run/systemd/system ]]; then
+        $sudo systemctl disable --quiet --now nats-server
+    fi
 }
 
 # Puts nats-py, the newest nats-server and the packages named into a virtual environment of the checkout, named by

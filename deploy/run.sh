@@ -6,15 +6,25 @@ cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
 command -v swift >/dev/null || { echo "A Swift toolchain (6.1 or later) has to be on the PATH." >&2; exit 1; }
-ensure_packages "${build_packages[@]}" nats-server
 
 export NATS_URL="${NATS_URL:-nats://127.0.0.1:4222}"
-address="${NATS_URL#*://}"
+address="${NATS_URL%%,*}"
+address="${address#*://}"
 address="${address##*@}"
 host="${address%%:*}"
 port="${address##*:}"
 [ "$port" != "$address" ] || port=4222
-answers() { (exec 3<>"/dev/tcp/$host/$port") 2>/dev/null; }
+# The first line that a NATS server sends says whether it has JetStream.
+greeting() { (exec 3<>"/dev/tcp/$host/$port" && IFS= read -r -t 5 line <&3 && echo "$line") 2>/dev/null; }
+answers() { [[ "$(greeting)" == INFO* ]]; }
+
+ensure_packages "${build_packages[@]}"
+if ! answers; then
+    ensure_packages nats-server
+elif [[ "$(greeting)" != *'"jetstream":true'* ]]; then
+    echo "The NATS server at $NATS_URL has no JetStream: start it with -js, stop it, or name another in NATS_URL." >&2
+    exit 1
+fi
 
 swift build -c release --product nats-storage
 program="$(swift build -c release --show-bin-path)/nats-storage"

@@ -8,6 +8,7 @@
 
 typedef size_t (*ccurl_data_callback)(char *, size_t, size_t, void *);
 typedef int (*ccurl_seek_callback)(void *, curl_off_t, int);
+typedef int (*ccurl_request_callback)(void *, char *, char *, int, int);
 
 static inline CURLcode ccurl_set_long(CURL *easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
@@ -31,6 +32,10 @@ static inline CURLcode ccurl_set_data_callback(CURL *easy, CURLoption option, cc
 
 static inline CURLcode ccurl_set_seek_callback(CURL *easy, ccurl_seek_callback value) {
     return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, value);
+}
+
+static inline CURLcode ccurl_set_request_callback(CURL *easy, ccurl_request_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, value);
 }
 
 static inline CURLcode ccurl_get_long(CURL *easy, CURLINFO info, long *value) {

@@ -5,7 +5,9 @@
 /// over at one over 512.
 package struct JSONScanner {
     /// The bytes are not the JSON that was asked for.
-    package struct Malformed: Error {}
+    package struct Malformed: Error {
+        package init() {}
+    }
 
     private static let maximumDepth = 64
     private static let maximumSkippedDepth = 512

@@ -5,6 +5,9 @@ import Storage
 
 /// What all operations on a bucket share.
 struct GCSBucket: Sendable {
+    /// So often an object that is replaced meanwhile gets its new attributes tried again.
+    private static let rounds = 10
+
     let client: GCSClient
     let configuration: GCSConfiguration
 
@@ -59,7 +62,8 @@ struct GCSBucket: Sendable {
         } catch {
             if error.isMissing && precondition == .none { return false }
             guard error.isMissing || error.isPrecondition else { throw error.error(bucket: configuration.bucket) }
-            throw .preconditionFailed(key: key, precondition, current: try await head(key)?.version)
+            let refused = StorageError.preconditionFailed(key: key, precondition, current: try await head(key)?.version)
+            throw error.error(bucket: configuration.bucket, refused: refused)
         }
     }
 
@@ -122,25 +126,45 @@ struct GCSBucket: Sendable {
     func setAttributes(
         _ key: ObjectKey, _ attributes: ObjectAttributes, _ precondition: Precondition
     ) async throws(StorageError) -> ObjectInfo {
-        while true {
+        for _ in 0..<Self.rounds {
             guard let object = try await object(key), let found = GCSObject.info(key, object),
                 let version = GCSVersion(found.version)
             else { throw .notFound(key) }
             try precondition.check(found.version, of: key)
-            var change = try GCSObject.encode(attributes, token: NUID.next(), digest: found.digest)
+            let token = NUID.next()
+            var change = try GCSObject.encode(attributes, token: token, digest: found.digest)
             // A patch keeps what it does not name.
             var metadata = object.fields("metadata").mapValues { _ in JSONValue.null }
             metadata.merge(change["metadata"]?.fields() ?? [:]) { $1 }
             change["metadata"] = .object(metadata)
-            if let info = try await patch(key, change, version) { return info }
+            let failure: GCSFailure
+            switch try await patch(key, change, version) {
+            case .success(let info): return info
+            case .failure(let refused): failure = refused
+            }
+            if failure.earlier != nil, let info = try await settle(failure, key, token, precondition) { return info }
             if Task.isCancelled { throw .cancelled }
         }
+        throw StorageError(.unavailable, "“\(key)” is replaced faster than its attributes can be; try again")
     }
 
-    /// Nil where the version is another by now.
+    /// After a change whose first answer was lost, and which then met another version: its own, which is returned, or
+    /// somebody else's.
+    private func settle(
+        _ failure: GCSFailure, _ key: ObjectKey, _ token: String, _ precondition: Precondition
+    ) async throws(StorageError) -> ObjectInfo? {
+        let found = try await object(key)
+        let info = found.flatMap { GCSObject.info(key, $0) }
+        if let found, let info, GCSObject.token(found) == token { return info }
+        if precondition == .none { return nil }
+        let refused = StorageError.preconditionFailed(key: key, precondition, current: info?.version)
+        throw failure.error(bucket: configuration.bucket, refused: refused)
+    }
+
+    /// A failure where the version is another by now.
     private func patch(
         _ key: ObjectKey, _ change: [String: JSONValue], _ version: GCSVersion
-    ) async throws(StorageError) -> ObjectInfo? {
+    ) async throws(StorageError) -> Result<ObjectInfo, GCSFailure> {
         guard let body = try? JSONEncoder().encode(JSONValue.object(change)) else {
             throw StorageError(.invalid, "the attributes can't be written as JSON")
         }
@@ -152,9 +176,9 @@ struct GCSBucket: Sendable {
             guard let info = GCSObject.info(key, try await client.json(request)) else {
                 throw GCSFailure(nonsense: "a change was answered by something else than an object")
             }
-            return info
+            return .success(info)
         } catch {
-            if error.isMissing || error.isPrecondition { return nil }
+            if error.isMissing || error.isPrecondition { return .failure(error) }
             throw error.error(bucket: configuration.bucket)
         }
     }

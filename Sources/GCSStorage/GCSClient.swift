@@ -87,7 +87,8 @@ final class GCSClient: Sendable {
         if (200..<300).contains(response.status) || request.accepts.contains(response.status) { return response }
         let body = try await Self.collect(response.body, Self.errorLimit)
         if response.status == 401, let token { await tokens?.invalidate(token) }
-        throw GCSFailure(status: response.status, headers: response.headers, body: body)
+        let failure = GCSFailure(status: response.status, headers: response.headers, body: body)
+        throw response.wasSentAgain ? failure.afterLostAnswer() : failure
     }
 
     static func collect(_ body: HTTPResponseBody, _ limit: Int) async throws(GCSFailure) -> [UInt8] {

@@ -14,6 +14,7 @@ struct GCSFailure: ServiceFailure {
     var transport: HTTPError?
     /// Why nothing was sent, or an answer was not taken.
     var refusal: StorageError?
+    var earlier: (any ServiceFailure)?
 
     private struct Document: Decodable {
         struct Failure: Decodable {
@@ -49,6 +50,8 @@ struct GCSFailure: ServiceFailure {
 
     var isMissing: Bool { status == 404 }
     var isPrecondition: Bool { status == 412 }
+
+    var mayHaveHappened: Bool { transport.map { $0.retry == .ifIdempotent } ?? (status >= 500) }
 
     var remedy: Remedy {
         if let transport { return transport.retry == .never ? .none : .wait }

@@ -10,11 +10,23 @@ extension GCSBucket {
         guard literal.utf8HasPrefix(query.prefix) || query.prefix.utf8HasPrefix(literal) else {
             return ListPage(objects: query.details ? [] : nil)
         }
-        let root = configuration.prefix
         let prefix = literal.utf8HasPrefix(query.prefix) ? literal : query.prefix
+        let delimiter = query.pattern == nil ? query.delimiter : nil
+        if let page = try await list(query, prefix, rolledUpBy: delimiter) { return page }
+        guard let page = try await list(query, prefix, rolledUpBy: nil) else {
+            throw GCSFailure(nonsense: "a listing with prefixes nobody asked for").error(bucket: configuration.bucket)
+        }
+        return page
+    }
+
+    /// Nil where the service rolls up something else: some do by the first character of a delimiter.
+    private func list(
+        _ query: ListQuery, _ prefix: String, rolledUpBy delimiter: String?
+    ) async throws(StorageError) -> ListPage? {
+        let root = configuration.prefix
         var items = [("prefix", root + prefix), ("maxResults", String(min(1000, query.limit + 2)))]
         if let start = query.startAfter { items.append(("startOffset", root + start)) }
-        if query.pattern == nil, let delimiter = query.delimiter { items.append(("delimiter", delimiter)) }
+        if let delimiter { items.append(("delimiter", delimiter)) }
         var builder = ListPageBuilder(query)
         var token: String?
         var seen: Set<String> = []
@@ -22,7 +34,8 @@ extension GCSBucket {
             var request = GCSRequest(.get, client.path(nil), items + (token.map { [("pageToken", $0)] } ?? []))
             request.timeout = GCSClient.shortTimeout
             let page = try await mapped { () async throws(GCSFailure) in try await client.json(request) }
-            for entry in entries(page, root) where !builder.add(entry) { return builder.result }
+            guard let entries = entries(page, root, query) else { return nil }
+            for entry in entries where !builder.add(entry) { return builder.result }
             token = page.plain("nextPageToken")
             if let token, !seen.insert(token).inserted {
                 throw GCSFailure(nonsense: "the server gives the same page again").error(bucket: configuration.bucket)
@@ -31,8 +44,8 @@ extension GCSBucket {
         return builder.result
     }
 
-    /// Objects, and what stands for rolled-up prefixes, in order.
-    private func entries(_ page: JSONValue, _ root: String) -> [ObjectInfo] {
+    /// Objects, and what stands for rolled-up prefixes, in order; nil where a prefix is none of the query's.
+    private func entries(_ page: JSONValue, _ root: String, _ query: ListQuery) -> [ObjectInfo]? {
         func key(_ name: String?) -> ObjectKey? {
             guard let name, name.utf8HasPrefix(root) else { return nil }
             return ObjectKey(String(decoding: name.utf8.dropFirst(root.utf8.count), as: UTF8.self))
@@ -40,11 +53,12 @@ extension GCSBucket {
         var infos = page.elements("items").compactMap { item in
             key(item.plain("name")).flatMap { GCSObject.info($0, item) }
         }
-        infos += page.elements("prefixes").compactMap { prefix in
-            key(prefix.plainText.map { $0 + "0" }).map {
+        for prefix in page.elements("prefixes") {
+            guard let key = key(prefix.plainText.map { $0 + "0" }) else { continue }
+            guard query.commonPrefix(of: key).map({ $0 + "0" }) == key.rawValue else { return nil }
+            infos.append(
                 ObjectInfo(
-                    key: $0, size: 0, version: Version(""), digest: nil, modified: Date(timeIntervalSince1970: 0))
-            }
+                    key: key, size: 0, version: Version(""), digest: nil, modified: Date(timeIntervalSince1970: 0)))
         }
         return infos.sorted { $0.key < $1.key }
     }

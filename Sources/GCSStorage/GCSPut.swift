@@ -95,12 +95,12 @@ struct GCSPut: Sendable {
 
     /// After a failure: a request that was sent twice may have met itself, and an answer may have been lost.
     private func settle(_ failure: GCSFailure, _ digest: Digest) async throws(StorageError) -> ObjectInfo {
-        let error = failure.error(bucket: bucket.configuration.bucket)
+        let name = bucket.configuration.bucket
+        let error = failure.error(bucket: name)
         let isRefused = failure.isPrecondition || failure.isMissing && options.precondition != .none
         // Of an upload that has ended, the session is missing.
         let isLost =
-            failure.isMissing || failure.status == 410 || failure.status >= 500
-            || failure.transport?.retry == .ifIdempotent
+            failure.isMissing || failure.status == 410 || failure.mayHaveHappened || failure.earlier != nil
         guard isRefused || isLost, !Task.isCancelled else { throw error }
         let found: JSONValue?
         do throws(StorageError) { found = try await bucket.object(key) } catch let second {
@@ -112,7 +112,8 @@ struct GCSPut: Sendable {
         }
         guard isRefused else { throw failure.isMissing ? lost(failure) : error }
         let current = found.flatMap { GCSObject.info(key, $0) }?.version
-        throw .preconditionFailed(key: key, options.precondition, current: current)
+        let refused = StorageError.preconditionFailed(key: key, options.precondition, current: current)
+        throw failure.error(bucket: name, refused: refused)
     }
 
     // MARK: Large objects
@@ -123,7 +124,12 @@ struct GCSPut: Sendable {
         // Not cancelled with the caller: the service may have begun the upload, and only the answer tells its session.
         let begun = await Task { await begin(condition) }.value
         let session: String
-        do throws(GCSFailure) { session = try begun.get() } catch { return try await settle(error, Digest(of: [])) }
+        do throws(GCSFailure) { session = try begun.get() } catch {
+            // Begun twice, it still has written nothing.
+            var failure = error
+            failure.earlier = nil
+            return try await settle(failure, Digest(of: []))
+        }
         do throws(StorageError) {
             return try await send(chunks, &reader, to: session)
         } catch {
@@ -216,18 +222,23 @@ struct GCSPut: Sendable {
             let response = try await bucket.client.send(request)
             let body = try await GCSClient.collect(response.body, 16 << 20)
             guard response.status == 308 else { return JSONValue.parse(body) }
-            let end = Self.end(response.headers["Range"]) - offset
-            guard (0...bytes.count).contains(end), end > kept || tries < 5 else {
+            let told = Self.end(response.headers["Range"]) ?? -1
+            // Compared before it is subtracted: a server may tell any number.
+            guard told >= offset, told - offset <= bytes.count, told - offset > kept || tries < 5 else {
                 throw GCSFailure(nonsense: "an upload that keeps other bytes than were sent")
             }
+            let end = told - offset
             tries = end > kept ? 0 : tries + 1
             kept = end
             if kept == bytes.count && total == nil { return nil }
         }
     }
 
-    /// `bytes=0-99` says that 100 are kept; nothing, that none is.
-    private static func end(_ range: String?) -> Int {
-        range.flatMap { $0.split(separator: "-").last }.flatMap { Int($0) }.map { $0 &+ 1 } ?? 0
+    /// `bytes=0-99` says that 100 are kept; nothing, that none is; nil: no number says it.
+    private static func end(_ range: String?) -> Int? {
+        guard let range else { return 0 }
+        guard let last = range.split(separator: "-").last.flatMap({ Int($0) }) else { return nil }
+        let (end, isOver) = last.addingReportingOverflow(1)
+        return isOver ? nil : end
     }
 }

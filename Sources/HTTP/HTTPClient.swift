@@ -36,7 +36,8 @@ public final class HTTPClient: Sendable {
         // Made in any case: letting go of it frees what a failed transfer still holds.
         let body = HTTPResponseBody(transfer, driver, of: self)
         let head = try outcome.get()
-        return HTTPResponse(status: head.status, headers: head.headers, body: body)
+        return HTTPResponse(
+            status: head.status, headers: head.headers, wasSentAgain: transfer.wasSentAgain, body: body)
     }
 
     /// Ends what is under way with `closed` and returns when all connections are.

@@ -4,6 +4,9 @@ public struct HTTPResponse: Sendable {
     public let status: Int
     /// Header fields, names in lower case.
     public let headers: HTTPHeaders
+    /// Whether the request was sent more than once, since a connection died without an answer: the server may have acted
+    /// on it before it gave this one.
+    public let wasSentAgain: Bool
     /// The body.
     public let body: HTTPResponseBody
 }

@@ -60,10 +60,12 @@ struct Setup {
         set(CURLOPT_HEADERDATA, pointer: context)
         set(CURLOPT_READDATA, pointer: context)
         set(CURLOPT_SEEKDATA, pointer: context)
+        set(CURLOPT_PREREQDATA, pointer: context)
         add(ccurl_set_data_callback(easy, CURLOPT_WRITEFUNCTION, Self.wrote))
         add(ccurl_set_data_callback(easy, CURLOPT_HEADERFUNCTION, Self.header))
         add(ccurl_set_data_callback(easy, CURLOPT_READFUNCTION, Self.reads))
         add(ccurl_set_seek_callback(easy, Self.seeks))
+        add(ccurl_set_request_callback(easy, Self.begins))
     }
 
     // The library calls these on the driver's thread, inside perform, pause and remove.
@@ -94,6 +96,11 @@ struct Setup {
         case .later: return ccurl_read_pause()
         case .refused: return ccurl_read_abort()
         }
+    }
+
+    private static let begins: ccurl_request_callback = { context, _, _, _, _ in
+        if let context { Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().begins() }
+        return CURL_PREREQFUNC_OK
     }
 
     private static let seeks: ccurl_seek_callback = { context, offset, origin in

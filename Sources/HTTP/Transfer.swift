@@ -1,13 +1,25 @@
+import Synchronization
+
 /// One request and its response, shared by the caller and the driver's thread.
 final class Transfer: Sendable {
     let request: HTTPRequest
     let upload: Upload
     let download: Download
+    private let sendings = Atomic(0)
+
+    /// Whether it was sent more than once.
+    var wasSentAgain: Bool { sendings.load(ordering: .relaxed) > 1 }
 
     init(_ request: HTTPRequest, bufferSize: Int) {
         self.request = request
         upload = Upload(request.body)
         download = Download(capacity: bufferSize)
+    }
+
+    /// It goes out, for the first time or again: where a connection that was used before dies without an answer, the
+    /// library takes another.
+    func begins() {
+        sendings.add(1, ordering: .relaxed)
     }
 
     /// Ends it for the caller; false where it had ended.

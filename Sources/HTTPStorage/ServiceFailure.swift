@@ -21,6 +21,10 @@ package protocol ServiceFailure: Error {
     /// Whether the same request may succeed, and after what.
     var remedy: Remedy { get }
     var meaning: Meaning { get }
+    /// Whether the service may have acted on the request all the same.
+    var mayHaveHappened: Bool { get }
+    /// An earlier failure of the same request, which the service may have acted on.
+    var earlier: (any ServiceFailure)? { get set }
     /// The service's own words.
     var explanation: String { get }
 }
@@ -68,6 +72,19 @@ extension ServiceFailure {
             cause: transport)
         if meaning.kind == .throttled { error.retryAfter = retryAfter }
         return error
+    }
+
+    /// The error of a write whose precondition did not hold: `refused`, unless it may have met itself.
+    package func error(bucket: String, refused: StorageError) -> StorageError {
+        guard let earlier else { return refused }
+        return .undecided(after: earlier.error(bucket: bucket), then: refused)
+    }
+
+    /// The failure of an answer to a request that the transport sent again by itself.
+    package func afterLostAnswer() -> Self {
+        var failure = self
+        failure.earlier = Self(HTTPError(.broken, .ifIdempotent, "the connection ended without an answer"))
+        return failure
     }
 }
 

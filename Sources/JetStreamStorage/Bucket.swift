@@ -30,6 +30,8 @@ struct Bucket: Sendable {
     let expiresMessages: Bool
 
     var name: String { format.bucket }
+    /// Whether what a read finds is the newest there is.
+    var readsFresh: Bool { !readsAnyReplica }
     var isMirror: Bool { format.origin != format.bucket }
 
     /// - Throws: `unsupported` for a mirror, which only its origin writes to.
@@ -43,6 +45,11 @@ struct Bucket: Sendable {
     func meta(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
         let message = try await message(.lastBySubject(format.meta(of: key)))
         return try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
+    }
+
+    /// What a write of `key` would replace.
+    func predecessor(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
+        try await message(.lastBySubject(format.meta(of: key))).map { StoredMeta(replacing: $0, key: key) }
     }
 
     /// Asks for the newest meta message of `key` and returns at once.
@@ -127,12 +134,14 @@ struct Bucket: Sendable {
         return String(Int(max(0, expires.timeIntervalSinceNow).rounded(.up)) + 3600) + "s"
     }
 
-    /// Publishes a meta message.
+    /// Publishes a meta message. Cancelled before, nothing is sent; afterwards the answer is waited for all the same:
+    /// somebody has to remove what was replaced.
     ///
     /// - Returns: nil where another writer was first.
     func commit(_ message: JetStream.Publication) async throws(StorageError) -> PublishAck? {
+        if Task.isCancelled { throw StorageError.cancelled }
         do throws(NATSError) {
-            return try await control.publish(message.subject, headers: message.headers, payload: message.payload)
+            return try await control.publishToTheEnd(message)
         } catch {
             return try notFirst(error)
         }

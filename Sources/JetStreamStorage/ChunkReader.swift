@@ -7,6 +7,8 @@ import Storage
 actor ChunkReader {
     /// The most bytes that are asked for ahead of the reader.
     private static let readAhead = 4 << 20
+    /// The most chunks that are asked for ahead, however small they are.
+    private static let widest = 256
     /// How often a chunk is asked for whose answer does not come: the connection may have been away.
     private static let attempts = 2
 
@@ -19,6 +21,8 @@ actor ChunkReader {
     private var window = 1
     /// Whether it is known if the chunks follow one another without a gap.
     private var isLocated = false
+    /// Whether a chunk came from where it was looked for.
+    private var isProven = false
     /// The offset of the next chunk's first byte within the object.
     private var offset = 0
     /// The next chunk is at this sequence, or after it.
@@ -65,30 +69,37 @@ actor ChunkReader {
         return nil
     }
 
-    /// Finds out where the chunks lie. Of one size and without a gap between them, as most writers leave them, any of
-    /// them can be asked for by its sequence.
+    /// Finds out where the chunks lie. Without a gap between them, as most writers leave them, any of them can be asked
+    /// for by its sequence; of one size, those before the range need not be read.
     private func locate() async {
-        let chunkSize = object.meta.chunkSize
-        if chunkSize > 0, let first = try? await firstOfGapless() {
-            let skipped = wanted.lowerBound / chunkSize
-            window = max(2, Self.readAhead / chunkSize)
-            offset = skipped * chunkSize
-            sequence = first.addingReportingOverflow(UInt64(skipped)).partialValue
-        }
         isLocated = true
+        guard let (first, chunkSize) = try? await firstOfGapless() else { return }
+        let skipped = wanted.lowerBound / chunkSize
+        window = min(max(2, Self.readAhead / chunkSize), Self.widest)
+        offset = skipped * chunkSize
+        sequence = first.addingReportingOverflow(UInt64(skipped)).partialValue
     }
 
-    /// The sequence of the first chunk where there is no gap between it and the last. The meta message may tell;
-    /// otherwise the first and the last chunk do: there are as many as there is room for between them.
-    private func firstOfGapless() async throws(NATSError) -> UInt64? {
-        if let first = object.meta.firstChunk { return first }
+    /// The sequence of the first chunk, and the size of all but the last, where they are of one size and there is no gap
+    /// between the first and the last. The meta message may tell; otherwise those two do: there are as many as there is
+    /// room for between them, and as the last is as large as it should be, the others are.
+    private func firstOfGapless() async throws(NATSError) -> (UInt64, Int)? {
+        guard let chunkSize = object.meta.commonChunkSize else { return nil }
+        if let first = object.meta.firstChunk { return (first, chunkSize) }
         guard object.meta.chunks > 2 else { return nil }
         let first = try bucket.startChunk(.nextBySubject(subject, startSequence: 1))
         let last = try bucket.startChunk(.lastBySubject(subject))
-        guard let first = try await first.value()?.sequence, let last = try await last.value()?.sequence,
-            last &- first == UInt64(object.meta.chunks - 1)
+        guard let first = try await first.value()?.sequence, let last = try await last.value(),
+            last.sequence &- first == UInt64(object.meta.chunks - 1),
+            last.payload.count == object.meta.lastChunkSize(chunkSize)
         else { return nil }
-        return first
+        return (first, chunkSize)
+    }
+
+    /// What the meta message says of its chunks' place is not so: a program copied the stream.
+    private func searchFromTheBeginning() {
+        withdraw()
+        (window, offset, sequence) = (1, 0, 1)
     }
 
     private func chunk() async throws(StorageError) -> [UInt8] {
@@ -97,7 +108,12 @@ actor ChunkReader {
                 try ask()
                 var found = try await underWay.popFirst()?.value()
                 if found == nil { found = try await bucket.chunkAtLeader(subject, from: sequence) }
-                guard let found, found.subject == subject, !found.payload.isEmpty else { break }
+                guard let found, found.subject == subject, !found.payload.isEmpty else {
+                    guard window > 1, !isProven else { break }
+                    searchFromTheBeginning()
+                    continue
+                }
+                isProven = true
                 sequence = found.sequence &+ 1
                 // While the caller works on this one.
                 try ask(after: found.payload.count)

@@ -41,9 +41,13 @@ extension JetStreamStore {
             uniqueKeysWithValues: stored.map {
                 (String($0.key.dropFirst(bucket.format.chunks(of: "").count)), $0.value)
             })
+        let walk = index?.beginWalk()
+        var present: Set<UInt64> = []
         try await bucket.forEachMeta { message in
+            if walk != nil { present.insert(message.sequence) }
             if let meta = try? ObjectMeta(parsing: message.payload), !meta.isDeleted { unclaimed[meta.nuid] = nil }
         }
+        if let walk { index?.endWalk(walk, present: present) }
         var report = CleaningReport()
         for (nuid, count) in unclaimed {
             guard try await isOld(nuid, grace) else {

@@ -15,7 +15,7 @@ extension JetStreamStore {
 
     private func remove(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
         while true {
-            let current = try await bucket.meta(key)
+            let current = try await bucket.predecessor(key)
             try precondition.check(bucket.liveVersion(current), of: key)
             guard let current, !current.meta.isDeleted else { return false }
             var marker = ObjectMeta(nuid: current.meta.nuid)

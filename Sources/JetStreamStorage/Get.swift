@@ -42,8 +42,7 @@ struct Get: Sendable {
         let hint = index.hint(key)
         let early = try hint.flatMap { hint throws(StorageError) in try chunk(of: hint) }
         do throws(StorageError) {
-            if !bucket.readsAnyReplica { try await index.refresh() }
-            let meta = try bucket.check(index.hint(key), key, options.ifMatch)
+            let meta = try bucket.check(try await index.newest(key), key, options.ifMatch)
             if meta.sequence == hint?.sequence { return try await object(meta, early) }
             early?.withdraw()
             return try await object(meta, try chunk(of: meta))
@@ -76,7 +75,8 @@ struct Get: Sendable {
             return try await bucket.chunkAtLeader(bucket.format.chunks(of: meta.meta.nuid), from: 1)?.payload
         }
         guard let bytes else {
-            if try await bucket.meta(key)?.sequence != meta.sequence { return nil }
+            let current = if let index { try await index.lookUp(key) } else { try await bucket.meta(key) }
+            if current?.sequence != meta.sequence { return nil }
             throw StorageError(.internal, "“\(key)” is damaged: its only chunk is missing")
         }
         try verify(bytes, info)

@@ -173,6 +173,25 @@ final class IndexContents: Sendable {
         }
     }
 
+    /// Takes what the server told of `key`, unless more is known since `known` was.
+    func correct(_ key: ObjectKey, from known: UInt64?, to found: StoredMeta?) {
+        guard known != found?.sequence else { return }
+        state.withLock { state in
+            guard case .live = state.phase, state.entries[key]?.sequence == known else { return }
+            guard let found, !found.meta.isDeleted else { return state.remove(key) }
+            state.insert(found)
+        }
+    }
+
+    /// Forgets entries up to `last` that are not among `present`.
+    func forget(upTo last: UInt64, except present: Set<UInt64>) {
+        state.withLock { state in
+            guard case .live = state.phase else { return }
+            let gone = state.entries.values.filter { $0.sequence <= last && !present.contains($0.sequence) }
+            for entry in gone { state.remove(entry.key) }
+        }
+    }
+
     func becomeLive() {
         change { state in if case .building = state.phase { state.phase = .live } }
     }

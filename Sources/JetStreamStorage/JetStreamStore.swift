@@ -134,8 +134,7 @@ public final class JetStreamStore: Store {
                 index?.start()
                 return try await bucket.live(key, ifMatch: options.ifMatch).info
             }
-            if !bucket.readsAnyReplica { try await index.refresh() }
-            return try bucket.check(index.hint(key), key, options.ifMatch).info
+            return try bucket.check(try await index.newest(key), key, options.ifMatch).info
         } catch {
             throw error.during(.info, key: key)
         }
@@ -144,10 +143,8 @@ public final class JetStreamStore: Store {
     public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
         try query.validate()
         do throws(StorageError) {
-            guard let index, index.isUsable else { return try await serverPage(query) }
-            try await index.refresh()
-            // It may have outgrown its limit just now.
-            return index.isUsable ? index.page(query) : try await serverPage(query)
+            if let index, index.isUsable, let page = try await index.freshPage(query) { return page }
+            return try await serverPage(query)
         } catch {
             throw error.during(.list)
         }

@@ -1,5 +1,6 @@
 import NATS
 import Storage
+import Synchronization
 
 /// The bucket's objects in the order of their keys, kept up to date by the stream itself.
 ///
@@ -8,8 +9,12 @@ import Storage
 final class LiveIndex: Sendable {
     private let bucket: Bucket
     private let contents: IndexContents
-    private let freshness = SharedRounds()
+    private let freshness = SharedRounds<Bool>()
     private let feed: FeedTask
+    /// How many ask for one key right now.
+    private let readers = Atomic(0)
+    /// So many ask for their own key each; more share a request that tells whether anything is new.
+    private static let few = 4
 
     init(_ bucket: Bucket, limit: Int) {
         self.bucket = bucket
@@ -39,22 +44,53 @@ final class LiveIndex: Sendable {
     /// Objects whose own time is over, those first that expired first.
     func expired(atMost limit: Int) -> [StoredMeta] { contents.expired(atMost: limit) }
 
-    /// Returns when the index holds every object whose put was acknowledged before the call.
+    /// What is stored at `key` now, as of some moment after the call: a delete marker, or what has expired, too.
     ///
-    /// While it is built that takes as long as the server sends what it holds.
+    /// - Throws: `internal` where it is not an object's, `timeout` or `unavailable` where the server does not answer.
+    func newest(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
+        if bucket.readsAnyReplica { return hint(key) }
+        let isOneOfFew = readers.wrappingAdd(1, ordering: .relaxed).oldValue < Self.few
+        defer { readers.wrappingSubtract(1, ordering: .relaxed) }
+        if isOneOfFew { return try await lookUp(key) }
+        let isComplete = try await refresh()
+        return if let known = hint(key) { known } else { isComplete ? nil : try await lookUp(key) }
+    }
+
+    /// Asks the server, and corrects what the index has: a message that was removed without another in its place, as
+    /// other programs do who rename or purge, is told by nobody.
+    @discardableResult
+    func lookUp(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
+        let known = hint(key)?.sequence
+        let found = try await bucket.meta(key)
+        if bucket.readsFresh { contents.correct(key, from: known, to: found) }
+        return found
+    }
+
+    /// A listing's page, with every object whose put was acknowledged before the call.
+    func freshPage(_ query: ListQuery) async throws(StorageError) -> ListPage? {
+        if try await !refresh() {
+            // A key that was replaced before the feed came to it stands behind what was looked at.
+            let deadline = ContinuousClock.now + .milliseconds(200)
+            while try await !Self.catchUp(bucket, contents), .now < deadline {}
+        }
+        // It may have outgrown its limit just now.
+        return isUsable ? page(query) : nil
+    }
+
+    /// Returns when the index holds every object whose put was acknowledged before the call; false: but for such as were
+    /// replaced since, before they came to be in it. While it is built that takes as long as the server sends what it
+    /// holds.
     ///
     /// - Throws: `timeout` or `unavailable` where the server does not answer.
-    func refresh() async throws(StorageError) {
+    @discardableResult
+    func refresh() async throws(StorageError) -> Bool {
         start()
         if !isLive { try await waitUntilBuilt() }
         let (bucket, contents) = (bucket, contents)
-        try await freshness.join { () async throws(StorageError) in
+        return try await freshness.join { () async throws(StorageError) in
             try await Self.catchUp(bucket, contents)
         }
     }
-
-    /// Ends the feed; the index ends with it.
-    func stop() async { await feed.cancel() }
 
     private func waitUntilBuilt() async throws(StorageError) {
         while true {
@@ -74,6 +110,16 @@ final class LiveIndex: Sendable {
         }
     }
 
+    /// Before a walk through all of the bucket's meta messages; see ``endWalk(_:present:)``.
+    func beginWalk() -> UInt64 { contents.applied }
+
+    /// Forgets what had been applied at the beginning of a walk and was not among what it found: it was removed without
+    /// another in its place, which no message tells.
+    func endWalk(_ begin: UInt64, present: Set<UInt64>) { contents.forget(upTo: begin, except: present) }
+
+    /// Ends the feed; the index ends with it.
+    func stop() async { await feed.cancel() }
+
     /// Begins to feed it, the first time.
     func start() {
         guard contents.begin() else { return }
@@ -87,18 +133,16 @@ final class LiveIndex: Sendable {
         }
     }
 
-    /// Asks what is new behind what was applied; mostly nothing is. What came after the call is not waited for.
-    private static func catchUp(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+    /// Asks what is new behind what was applied; mostly nothing is: true. What came after the call is not waited for.
+    private static func catchUp(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) -> Bool {
         guard let newer = try await bucket.metaMessage(from: contents.applied + 1) else {
-            return try await fetchAnewIfRemade(bucket, contents)
+            try await fetchAnewIfRemade(bucket, contents)
+            return true
         }
         // Not the newest meta message: that is a search through all subjects for some servers.
         let last = try await bucket.lastSequence()
-        if bucket.followsReliably {
-            try await waitForFeed(newer, last, bucket, contents)
-        } else {
-            try await fetch(newer, last, bucket, contents)
-        }
+        if bucket.followsReliably { return try await waitForFeed(newer, last, bucket, contents) }
+        return try await fetch(newer, last, bucket, contents)
     }
 
     // MARK: Servers whose consumers can be relied on
@@ -106,19 +150,20 @@ final class LiveIndex: Sendable {
     /// What the feed does not bring soon is fetched: a consumer may have passed over it.
     private static func waitForFeed(
         _ newer: StoredMessage, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
-    ) async throws(StorageError) {
+    ) async throws(StorageError) -> Bool {
         var newer = newer
-        while newer.sequence <= last {
+        while true {
             await contents.wait(for: newer.sequence, timeout: .milliseconds(500))
             if Task.isCancelled { throw StorageError.cancelled }
             switch contents.phase {
             case .live: break
-            case .tooLarge: return
+            case .tooLarge: return true
             case .idle, .building, .ended:
                 throw StorageError(.unavailable, "bucket “\(bucket.name)” was made anew just now; try again")
             }
             if contents.applied < newer.sequence { return try await fetch(newer, last, bucket, contents) }
-            guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return }
+            guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return true }
+            if next.sequence > last { return false }
             newer = next
         }
     }
@@ -148,20 +193,18 @@ final class LiveIndex: Sendable {
 
     // MARK: Fetching what is new, which is all that can be done with older servers
 
-    /// So many are fetched one behind the other, before many are at once.
-    private static let few = 16
-
     private static func fetch(
         _ newer: StoredMessage, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
-    ) async throws(StorageError) {
+    ) async throws(StorageError) -> Bool {
         var newer = newer
-        for _ in 0..<few {
+        for _ in 0..<Bucket.few {
             contents.apply(newer)
-            guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return }
+            guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return true }
+            if next.sequence > last { return false }
             newer = next
-            if newer.sequence > last { return }
         }
         try await fetchAll(bucket, contents)
+        return true
     }
 
     private static func fetchAll(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {

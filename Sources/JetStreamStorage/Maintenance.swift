@@ -42,8 +42,13 @@ extension JetStreamStore: MaintainedStore {
             next = .now.addingTimeInterval(Self.withoutIndex)
         }
         var removed: [ObjectInfo] = []
-        for stored in due where try await remove(expired: stored) { removed.append(stored.info) }
-        return Upkeep(expired: removed, next: due.count == Self.removedAtOnce ? .now : next)
+        do throws(StorageError) {
+            for stored in due where try await remove(expired: stored) { removed.append(stored.info) }
+        } catch {
+            // Those that went are told of all the same.
+            if removed.isEmpty { throw error }
+        }
+        return Upkeep(expired: removed, next: due.count == Self.removedAtOnce && !removed.isEmpty ? .now : next)
     }
 
     /// Whether this call removed it: another writer may have been first.
@@ -53,7 +58,10 @@ extension JetStreamStore: MaintainedStore {
         // So that a watch can tell it from a delete.
         marker.expires = stored.meta.expires
         let message = bucket.publication(of: marker, as: stored.key, replacing: stored.sequence, modified: .now)
-        guard let ack = try await bucket.commit(message) else { return false }
+        guard let ack = try await bucket.commit(message) else {
+            try await index?.lookUp(stored.key)
+            return false
+        }
         index?.learn(StoredMeta(key: stored.key, sequence: ack.sequence, time: .now, meta: marker))
         await purger.discard(stored.meta.nuid)
         return true

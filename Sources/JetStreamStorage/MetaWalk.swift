@@ -6,18 +6,45 @@ extension Bucket {
     private static let segment: UInt64 = 4096
     private static let width = 32
 
-    /// Gives every meta message that the bucket holds from `first` on, in no particular order. What is written
-    /// meanwhile may be among them.
+    /// So often what was written meanwhile is read too.
+    private static let rounds = 1000
+
+    /// Gives a meta message of every key that has one from `first` on to the end, in no particular order, and goes on
+    /// until there is none that was not given: whatever is replaced meanwhile moves to the end of the stream, and would
+    /// be missed otherwise. Of one key there may be several.
+    ///
+    /// - Throws: `timeout` or `unavailable` where the bucket is written to faster than it can be read.
     func forEachMeta(
         from first: UInt64 = 1, _ take: (StoredMessage) -> Void
     ) async throws(StorageError) {
-        guard !followsReliably else {
-            return try await mapped(name) { () async throws(NATSError) in
-                try await control.scan(format.stream, filter: format.allMeta, startSequence: first) { take($0) }
+        var next = first
+        for _ in 0..<Self.rounds {
+            if followsReliably {
+                next =
+                    try await mapped(name) { () async throws(NATSError) in
+                        try await control.scan(format.stream, filter: format.allMeta, startSequence: next) { take($0) }
+                    } + 1
+            } else {
+                next = try await walk(from: next, take)
+            }
+            // Not far from the end a request for each is quicker than another walk.
+            for _ in 0..<Self.few {
+                guard let message = try await metaMessage(from: next) else { return }
+                take(message)
+                next = message.sequence + 1
             }
         }
+        throw StorageError(
+            .unavailable, "bucket “\(name)” is written to faster than it can be read; try again later")
+    }
+
+    /// So many are fetched one behind the other, before many are at once.
+    static let few = 16
+
+    /// What the stream holds from `first` up to its end at the beginning; the sequence to go on at.
+    private func walk(from first: UInt64, _ take: (StoredMessage) -> Void) async throws(StorageError) -> UInt64 {
         let last = try await lastSequence()
-        guard first <= last else { return }
+        guard first <= last else { return first }
         let failure = await withTaskGroup(of: Result<[StoredMessage], StorageError>.self) { group in
             var failure: StorageError?
             var start = first
@@ -38,6 +65,7 @@ extension Bucket {
             return failure
         }
         if let failure { throw failure }
+        return last + 1
     }
 
     /// The meta messages of a range of sequences, each asked for behind the one before.

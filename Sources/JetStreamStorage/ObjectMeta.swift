@@ -41,7 +41,8 @@ struct ObjectMeta: Sendable {
     var expires: Date?
     /// When its writer stored it, by the writer's clock; nil where it did not say.
     var modified: Date?
-    /// The stream sequence of the first chunk, where the chunks follow one another without a gap.
+    /// The stream sequence of the first chunk, where the chunks follow one another without a gap and are as large as
+    /// ``chunkSize`` says.
     var firstChunk: UInt64?
     private var box: Box?
 
@@ -64,6 +65,20 @@ struct ObjectMeta: Sendable {
 }
 
 extension ObjectMeta {
+    /// JSON's exact numbers end there, and sums of a few of them are none that trap.
+    private static let largestNumber = 1 << 53
+    /// No server takes a larger message.
+    private static let largestChunk = 64 << 20
+
+    /// The size of every chunk but the last, where the message's numbers allow for that.
+    var commonChunkSize: Int? {
+        guard 1...Self.largestChunk ~= chunkSize, chunks == (size - 1) / chunkSize + 1 else { return nil }
+        return chunkSize
+    }
+
+    /// The size of the last chunk, where the others are of ``commonChunkSize``.
+    func lastChunkSize(_ commonChunkSize: Int) -> Int { size - (chunks - 1) * commonChunkSize }
+
     /// The meta message's JSON.
     func encoded(name: String, bucket: String, modified: Date) -> [UInt8] {
         let (extras, additions) = (extras, additions)
@@ -106,7 +121,8 @@ extension ObjectMeta {
         additions[BucketFormat.Addition.contentType] = attributes.contentType
         additions[BucketFormat.Addition.contentEncoding] = attributes.contentEncoding
         additions[BucketFormat.Addition.expires] = expires.map(RFC3339.format)
-        additions[BucketFormat.Addition.firstChunk] = firstChunk.map { String($0) }
+        // With the NUID: programs that copy objects copy this too, and it must not be taken for the copy's.
+        additions[BucketFormat.Addition.firstChunk] = firstChunk.map { "\($0) \(nuid)" }
         return additions
     }
 }
@@ -116,22 +132,26 @@ extension ObjectMeta {
     init(parsing payload: [UInt8]) throws(JSONScanner.Malformed) {
         self.init(nuid: "")
         var extras = Extras()
+        var metadata: [String: String] = [:]
         try JSONScanner.object(payload) { name, scanner throws(JSONScanner.Malformed) in
             switch name {
             case "nuid": nuid = try scanner.string()
             case "size": size = max(0, try scanner.integer())
             case "chunks": chunks = max(0, try scanner.integer())
-            case "digest": digest = Digest(try scanner.string())
+            case "digest":
+                digest = try scanner.optional { s throws(JSONScanner.Malformed) in try s.string() }.flatMap(Digest.init)
             case "mtime": modified = Self.modified(try scanner.string())
             case "deleted": isDeleted = try scanner.boolean()
             case "description":
                 extras.description = try scanner.optional { s throws(JSONScanner.Malformed) in try s.string() }
             case "headers": extras.attributes.metadata = try Self.headers(&scanner)
-            case "metadata": try read(metadata: try Self.texts(&scanner), &extras)
+            case "metadata": metadata = try Self.texts(&scanner)
             case "options": try readOptions(&scanner, &extras)
             default: try scanner.skip()
             }
         }
+        guard max(size, chunks) <= Self.largestNumber else { throw JSONScanner.Malformed() }
+        read(metadata: metadata, &extras)
         self.extras = extras
     }
 
@@ -156,13 +176,15 @@ extension ObjectMeta {
         }
     }
 
-    private mutating func read(metadata: [String: String], _ extras: inout Extras) throws(JSONScanner.Malformed) {
+    private mutating func read(metadata: [String: String], _ extras: inout Extras) {
         for (name, value) in metadata {
             switch name {
             case BucketFormat.Addition.contentType: extras.attributes.contentType = value
             case BucketFormat.Addition.contentEncoding: extras.attributes.contentEncoding = value
             case BucketFormat.Addition.expires: expires = RFC3339.parse(value)
-            case BucketFormat.Addition.firstChunk: firstChunk = UInt64(value)
+            case BucketFormat.Addition.firstChunk:
+                let parts = value.split(separator: " ")
+                if parts.count == 2, parts[1] == nuid { firstChunk = UInt64(parts[0]) }
             default: extras.others[name] = value
             }
         }

@@ -53,7 +53,7 @@ struct Put: Sendable {
         if bucket.isAtomic { return try await storeAtomically(body) }
         if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize { return try await small(bytes, body) }
         // Before any chunk: a put that can't succeed costs one read.
-        let predecessor = try admitted(try await bucket.meta(key))
+        let predecessor = try admitted(try await bucket.predecessor(key))
         let window = bucket.bulk.publishWindow(limit: window(of: bucket.chunkSize))
         let meta: ObjectMeta
         do throws(StorageError) {
@@ -147,7 +147,8 @@ struct Put: Sendable {
 
     private func store(_ chunk: JetStream.Publication) async throws(NATSError) {
         guard !chunk.payload.isEmpty else { return }
-        _ = try await bucket.control.publish(chunk.subject, headers: chunk.headers, payload: chunk.payload)
+        // Given up with the caller, it might be stored after it was removed: servers take purges out of turn.
+        _ = try await bucket.control.publishToTheEnd(chunk)
     }
 
     /// Runs what stores the chunk; where it throws, the chunk goes.
@@ -162,7 +163,7 @@ struct Put: Sendable {
 
     private func admittedOrDiscarded(_ message: StoredMessage?) async throws(StorageError) -> StoredMeta? {
         do throws(StorageError) {
-            let current = try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
+            let current = message.map { StoredMeta(replacing: $0, key: key) }
             guess.saw(absent: current == nil)
             return try admitted(current)
         } catch {

@@ -19,6 +19,11 @@ extension Put {
     /// Another writer was first. Those of this process go one after the other now instead of refusing one another.
     func commitInTurn(_ meta: ObjectMeta) async throws(StorageError) -> ObjectInfo {
         try await locks.withLock(key) { () async throws(StorageError) in
+            // Those that wait in turn wait for long where the server is slow.
+            if Task.isCancelled {
+                await purger.discard(nuid)
+                throw StorageError.cancelled
+            }
             // The one before has told the index what it stored.
             if let index, index.isLive, let known = index.hint(key),
                 options.precondition.holds(for: bucket.liveVersion(known)),
@@ -49,7 +54,7 @@ extension Put {
         guard let ack else { return nil }
         if ack.duplicate {
             await purger.discard(nuid)
-            return try await earlier(ack.sequence)
+            return try await earlier(ack.sequence, meta)
         }
         if let old = predecessor?.meta, old.nuid != nuid, old.chunks > 0 { await purger.discard(old.nuid) }
         let stored = StoredMeta(key: key, sequence: ack.sequence, time: now, meta: meta)
@@ -60,7 +65,7 @@ extension Put {
     /// What is there now, where the put still may replace it.
     func current() async throws(StorageError) -> StoredMeta? {
         do throws(StorageError) {
-            let current = try await bucket.meta(key)
+            let current = try await bucket.predecessor(key)
             try options.precondition.check(bucket.liveVersion(current), of: key)
             return current
         } catch {
@@ -87,22 +92,22 @@ extension Put {
         }
     }
 
-    /// Whether a meta message may still be stored, now or later: its chunks have to stay then.
+    /// Whether a meta message may still be stored, now or later: its chunks have to stay then. One that was sent is waited
+    /// for, cancelled or not: cancelled, it was not sent.
     private func isUndecided(_ error: StorageError) -> Bool {
         guard let cause = error.cause as? NATSError else { return false }
         switch cause.code {
-        case .timeout, .cancelled, .disconnected, .connectionClosed: return true
+        case .timeout, .disconnected, .connectionClosed: return true
         default: return false
         }
     }
 
-    /// What was stored under the same id before.
-    private func earlier(_ sequence: UInt64) async throws(StorageError) -> ObjectInfo {
+    /// What was stored under the same id before; gone since, it is what this put would have stored.
+    private func earlier(_ sequence: UInt64, _ meta: ObjectMeta) async throws(StorageError) -> ObjectInfo {
         let message = try await bucket.message(.sequence(sequence))
-        guard let message, let key = bucket.format.key(ofMeta: message.subject) else {
-            // Replaced since: what is there now is the best answer there is.
-            return try await bucket.live(key).info
+        if let message, let key = bucket.format.key(ofMeta: message.subject) {
+            return try StoredMeta(message, key: key).info
         }
-        return try StoredMeta(message, key: key).info
+        return StoredMeta(key: key, sequence: sequence, time: now, meta: meta).info
     }
 }

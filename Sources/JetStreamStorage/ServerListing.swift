@@ -5,13 +5,15 @@ import Storage
 extension JetStreamStore {
     /// One page without an index: every meta message is read, and the keys that belong to the page are kept.
     func serverPage(_ query: ListQuery) async throws(StorageError) -> ListPage {
-        var found = FirstKeys(query, bucket)
-        try await bucket.forEachMeta { found.take($0) }
-        return found.page()
+        while true {
+            var found = FirstKeys(query, bucket)
+            try await bucket.forEachMeta { found.take($0) }
+            if let page = found.page() { return page }
+        }
     }
 }
 
-/// The first keys of a listing, out of messages in any order; holds a few pages at most.
+/// The first keys of a listing, out of messages in any order, but a key's newest last; holds a few pages at most.
 private struct FirstKeys {
     private let query: ListQuery
     private let bucket: Bucket
@@ -32,14 +34,16 @@ private struct FirstKeys {
         if entries.count > 2 * (query.limit + 1) { trim() }
     }
 
-    func page() -> ListPage {
+    /// Nil where so many were deleted meanwhile that others, which were let go, would belong to it.
+    func page() -> ListPage? {
         var order = SortedKeys()
         entries.keys.forEach { order.insert($0) }
         var builder = ListPageBuilder(query)
         order.walk(from: query.lowerBound) { key in
             entries[key].map { entry in builder.add(key) { entry.info } } ?? .next
         }
-        return builder.result
+        let page = builder.result
+        return bound != nil && page.next == nil ? nil : page
     }
 
     /// Keeps what fills one page and shows that there is another. Of keys that share a prefix one is enough.

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Runs a round trip for many callers at once: whoever comes while as many as may are under way shares the next one,
 /// which begins after all of them came.
-final class SharedRounds: Sendable {
-    private typealias Outcome = Result<Void, StorageError>
+final class SharedRounds<Value: Sendable>: Sendable {
+    private typealias Outcome = Result<Value, StorageError>
 
     private enum Role {
         case lead([CheckedContinuation<Role, Never>])
@@ -17,12 +17,12 @@ final class SharedRounds: Sendable {
     }
 
     /// So that few callers do not wait for one another.
-    private static let limit = 4
+    private let limit = 4
 
     private let state = Mutex(State())
 
-    /// Returns when a round is over that began after the call.
-    func join(_ round: () async throws(StorageError) -> Void) async throws(StorageError) {
+    /// What came of a round that began after the call.
+    func join(_ round: () async throws(StorageError) -> Value) async throws(StorageError) -> Value {
         while true {
             switch await role() {
             case .follow(.failure(let error)) where error.kind == .cancelled && !Task.isCancelled:
@@ -38,14 +38,14 @@ final class SharedRounds: Sendable {
 
     private func role() async -> Role {
         let leads = state.withLock { state in
-            guard state.underWay < Self.limit else { return false }
+            guard state.underWay < limit else { return false }
             state.underWay += 1
             return true
         }
         if leads { return .lead([]) }
         return await withCheckedContinuation { continuation in
             let leads = state.withLock { state in
-                guard state.underWay >= Self.limit else {
+                guard state.underWay >= limit else {
                     state.underWay += 1
                     return true
                 }
@@ -57,8 +57,8 @@ final class SharedRounds: Sendable {
     }
 
     private func lead(
-        _ followers: [CheckedContinuation<Role, Never>], _ round: () async throws(StorageError) -> Void
-    ) async throws(StorageError) {
+        _ followers: [CheckedContinuation<Role, Never>], _ round: () async throws(StorageError) -> Value
+    ) async throws(StorageError) -> Value {
         let outcome: Outcome
         do throws(StorageError) {
             outcome = .success(try await round())
@@ -72,6 +72,6 @@ final class SharedRounds: Sendable {
         }
         next.first?.resume(returning: .lead(Array(next.dropFirst())))
         for follower in followers { follower.resume(returning: .follow(outcome)) }
-        try outcome.get()
+        return try outcome.get()
     }
 }

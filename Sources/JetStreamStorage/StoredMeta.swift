@@ -30,6 +30,14 @@ struct StoredMeta: Sendable {
         }
     }
 
+    /// What stands at `key`, for whoever replaces it: something that is no object info is as good as a delete marker.
+    init(replacing message: StoredMessage, key: ObjectKey) {
+        var unreadable = ObjectMeta(nuid: "")
+        unreadable.isDeleted = true
+        let meta = (try? ObjectMeta(parsing: message.payload)) ?? unreadable
+        self.init(key: key, sequence: message.sequence, time: message.time, meta: meta)
+    }
+
     var version: Version { Version(String(sequence)) }
 
     /// By the writer's clock, as its put's answer said it, or the server's.

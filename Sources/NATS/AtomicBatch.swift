@@ -38,7 +38,7 @@ public struct AtomicBatch: ~Copyable {
         _ = try await window.finish()
         var last = next(message)
         last.headers.append("Nats-Batch-Commit", "1")
-        return try await stream.publish(last.subject, headers: last.headers, payload: last.payload)
+        return try await stream.publishToTheEnd(last)
     }
 
     /// Waits until nothing is on its way any more.

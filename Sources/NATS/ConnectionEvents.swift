@@ -12,9 +12,13 @@ final class ConnectionEvents: Sendable {
 
     private static let registry = Mutex(Registry())
 
+    private typealias StateWatcher = AsyncStream<NATSConnection.State>.Continuation
+
     private struct State {
         var state = NATSConnection.State.connected
-        var watchers: [AsyncStream<NATSConnection.State>.Continuation] = []
+        /// Whether it is closed here.
+        var isEnding = false
+        var watchers: [StateWatcher] = []
         var errorWatchers: [AsyncStream<NATSError>.Continuation] = []
         var queues: [ObjectIdentifier: WeakQueue] = [:]
         var inbox: String?
@@ -82,16 +86,25 @@ final class ConnectionEvents: Sendable {
     var current: NATSConnection.State { state.withLock { $0.state } }
 
     func change(to new: NATSConnection.State) {
-        let watchers = state.withLock { state -> [AsyncStream<NATSConnection.State>.Continuation] in
-            guard state.state != .closed, state.state != new else { return [] }
+        let change = state.withLock { state -> (watchers: [StateWatcher], isLoss: Bool)? in
+            let isEnding = state.isEnding || state.state == .draining
+            guard state.state != .closed, state.state != new else { return nil }
+            // That a connection breaks which is closed here is no news.
+            if isEnding, new == .reconnecting || new == .connected { return nil }
             state.state = new
-            return state.watchers
+            return (state.watchers, !isEnding && (new == .reconnecting || new == .closed))
         }
+        guard let change else { return }
         // The server may know better of permissions by now; it says so again otherwise.
         if new == .connected { requests.admit() }
-        if !watchers.isEmpty || new != .closed { logger?.info("NATS connection is \(new)") }
-        watchers.forEach { $0.yield(new) }
+        if !change.watchers.isEmpty || new != .closed {
+            logger?.log(level: change.isLoss ? .warning : .info, "NATS connection is \(new)")
+        }
+        change.watchers.forEach { $0.yield(new) }
     }
+
+    /// The connection is about to be closed here.
+    func end() { state.withLock { $0.isEnding = true } }
 
     /// The connection is over: every request and subscription ends.
     func close() {

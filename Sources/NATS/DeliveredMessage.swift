@@ -4,6 +4,9 @@ public struct DeliveredMessage: Sendable {
     public let message: StoredMessage
     /// How many times it has been delivered, this one included.
     public let deliveries: Int
+    /// When it was stored, in nanoseconds since 1970 by the server's clock: the same at each delivery. A stream that is
+    /// made anew counts its messages from 1 again, this tells them apart.
+    public let nanoseconds: Int64
     private let reply: String
     private let connection: NATSConnection
 
@@ -11,6 +14,7 @@ public struct DeliveredMessage: Sendable {
         guard let reply = message.reply, let delivery = Delivery(message) else { return nil }
         self.message = delivery.stored
         deliveries = delivery.deliveries
+        nanoseconds = delivery.nanoseconds
         self.reply = reply
         self.connection = connection
     }

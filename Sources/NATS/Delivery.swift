@@ -5,6 +5,8 @@ import FoundationEssentials
 /// before the stream, and a token at the end, from newer servers.
 struct Delivery {
     let stored: StoredMessage
+    /// When it was stored, since 1970.
+    let nanoseconds: Int64
     let pending: UInt64
     /// Counts the consumer's deliveries from one: a jump is a loss.
     let consumerSequence: UInt64
@@ -19,6 +21,7 @@ struct Delivery {
             let consumerSequence = UInt64(tokens[6 + offset]), let nanoseconds = Int64(tokens[7 + offset]),
             let pending = UInt64(tokens[8 + offset])
         else { return nil }
+        self.nanoseconds = nanoseconds
         self.pending = pending
         self.consumerSequence = consumerSequence
         self.deliveries = deliveries

@@ -57,10 +57,11 @@ extension JetStream {
     /// Makes the server's consumer what `durable` says; one that is there keeps its place in the stream.
     ///
     /// - Throws: `api` where there is no such stream or the server refuses a change, `invalidArgument` where the server
-    ///   knows no consumers of several subjects.
+    ///   knows no consumers of several subjects; the consumer is as before then.
     public func ensureConsumer(_ stream: String, _ durable: DurableConsumer) async throws(NATSError) {
         var wanted = durable.configuration
-        if let present = try await existingConsumer(stream, durable.name) {
+        let present = try await existingConsumer(stream, durable.name)
+        if let present {
             if present.serves(wanted) { return }
             // Where it began can't be changed.
             wanted.deliverPolicy = present.deliverPolicy
@@ -69,7 +70,12 @@ extension JetStream {
         }
         let made = try await createConsumer(stream, wanted)
         guard let filters = wanted.filterSubjects, made.config?.filterSubjects != filters else { return }
-        try await deleteConsumer(stream, durable.name)
+        // It took the rest: what was there before is there again, at its place.
+        if let present {
+            _ = try await createConsumer(stream, present)
+        } else {
+            try await deleteConsumer(stream, durable.name)
+        }
         throw NATSError(
             .invalidArgument, "the server has no consumers of several subjects; name one, or run 2.10 or later")
     }

@@ -28,6 +28,17 @@ public struct JetStream: Sendable {
         return try PublishAck(reply, of: subject)
     }
 
+    /// Publishes and waits until the message is stored, though the calling task be cancelled.
+    ///
+    /// - Throws: as ``publish(_:headers:payload:timeout:)``.
+    public func publishToTheEnd(_ message: Publication) async throws(NATSError) -> PublishAck {
+        let pending = try connection.start(
+            message.subject, headers: message.headers, payload: message.payload, timeout: timeout)
+        let reply = try await pending.settled().get()
+        if reply.status == 503 { throw NATSError(.noResponders, "nobody listens on “\(message.subject)”") }
+        return try PublishAck(reply, of: message.subject)
+    }
+
     /// Creates a stream; an existing one of the same settings is fine.
     public func createStream(_ configuration: StreamConfiguration) async throws(NATSError) -> StreamInfo {
         try await call("STREAM.CREATE.\(configuration.name)", configuration)

@@ -94,6 +94,8 @@ public struct StreamInfo: Codable, Sendable {
 
     public var config: StreamConfiguration
     public var state: State
+    /// When the stream was created, as the server writes it.
+    public var created: String?
     /// How many subjects there are over all pages, where a subjects filter asked for them.
     public var total: Int?
 }

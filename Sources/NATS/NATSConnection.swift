@@ -31,6 +31,7 @@ public final class NATSConnection: Sendable {
     }
 
     deinit {
+        events.end()
         handle.close()
         events.close()
     }
@@ -245,6 +246,7 @@ public final class NATSConnection: Sendable {
     /// Closes at once: requests under way fail, subscriptions end.
     public func close() async {
         let handle = handle
+        events.end()
         await offPool { handle.close() }
         events.close()
     }

@@ -22,6 +22,8 @@ public struct OrderedConsumer: Sendable {
         let target: UInt64
         /// Counts the deliveries of this consumer.
         var received: UInt64 = 0
+        /// How many there were when it last fell silent though there was more to come.
+        var silentAt: UInt64?
     }
 
     /// Three heartbeats.
@@ -32,6 +34,10 @@ public struct OrderedConsumer: Sendable {
     private let filter: String
     /// The last message that was read.
     public private(set) var lastSequence: UInt64
+    /// When the stream was created that it was read from.
+    private var created: String?
+    /// How many messages the server had still to send when it sent the last one.
+    private var pending: UInt64 = 0
     private var link: Link?
     /// Whether the reader knows that it is caught up.
     private var isCaughtUp = false
@@ -78,15 +84,18 @@ public struct OrderedConsumer: Sendable {
     private mutating func open() async throws(NATSError) {
         let inbox = stream.connection.newInbox()
         let subscription = try await stream.connection.subscribe(inbox, capacity: 1 << 20, overflow: .fail)
-        let state = try await stream.streamInfo(name).state
-        if state.lastSequence < lastSequence {
+        let info = try await stream.streamInfo(name)
+        let state = info.state
+        defer { created = info.created }
+        if state.lastSequence < lastSequence || created.map({ $0 != info.created }) ?? false {
             lastSequence = 0
             isCaughtUp = false
             queued.append(.restarted)
         }
         let consumer = try await stream.createConsumer(name, .ordered(filter, from: lastSequence + 1, into: inbox))
         link = Link(subscription: subscription, name: consumer.name, target: state.lastSequence)
-        if consumer.pending == 0 { catchUp() }
+        pending = consumer.pending
+        if pending == 0 { catchUp() }
     }
 
     private mutating func catchUp() {
@@ -128,8 +137,9 @@ public struct OrderedConsumer: Sendable {
         link?.received += 1
         guard delivery.stored.sequence > lastSequence else { return nil }
         lastSequence = delivery.stored.sequence
+        pending = delivery.pending
         // Among writers there may always be something pending.
-        if delivery.pending == 0 || lastSequence >= link?.target ?? 0 { catchUp() }
+        if pending == 0 || lastSequence >= link?.target ?? 0 { catchUp() }
         return .message(delivery.stored)
     }
 
@@ -146,9 +156,16 @@ public struct OrderedConsumer: Sendable {
             await stop()
             return nil
         }
-        if isCaughtUp { return .idle }
         // What was still to come may have been replaced or removed meanwhile.
-        if try await stream.consumerInfo(name, link.name).pending == 0 { catchUp() }
+        if isCaughtUp, pending == 0 { return .idle }
+        pending = try await stream.consumerInfo(name, link.name).pending
+        if pending == 0 {
+            catchUp()
+        } else if link.silentAt == link.received {
+            await stop()
+        } else {
+            self.link?.silentAt = link.received
+        }
         return nil
     }
 }
@@ -159,28 +176,49 @@ extension JetStream {
         OrderedConsumer(self, name: stream, filter: filter, startSequence: startSequence)
     }
 
-    /// Reads what a stream holds on `filter` from `startSequence` on, in order, up to what it held when this began.
+    /// Reads what a stream holds on `filter` from `startSequence` on, in order, until nothing more is there: what is
+    /// replaced meanwhile is read at its new place.
     ///
     /// Memory stays bounded however slow `body` is; what it throws ends the scan.
+    ///
+    /// - Returns: the last sequence that was read; `startSequence` - 1 where there was none.
+    /// - Throws: `timeout` where the stream is written to faster than it can be read.
+    @discardableResult
     public func scan(
         _ stream: String, filter: String, startSequence: UInt64,
         _ body: (StoredMessage) throws(NATSError) -> Void
-    ) async throws(NATSError) {
+    ) async throws(NATSError) -> UInt64 {
         var consumer = orderedConsumer(stream, filter: filter, startSequence: startSequence)
         do throws(NATSError) {
-            reading: while true {
-                switch try await consumer.next() {
-                case .message(let message): try body(message)
-                case .caughtUp: break reading
-                case .idle: break
-                case .restarted: throw NATSError(.disconnected, "stream “\(stream)” was made anew while it was read")
-                }
-            }
+            try await consumer.readAll(body)
         } catch {
             await consumer.stop()
             throw error
         }
         await consumer.stop()
+        return consumer.lastSequence
+    }
+}
+
+extension OrderedConsumer {
+    /// How long what was there at the beginning may take to be overtaken by what is written.
+    private static let patience: Duration = .seconds(10)
+
+    fileprivate mutating func readAll(_ body: (StoredMessage) throws(NATSError) -> Void) async throws(NATSError) {
+        var deadline: ContinuousClock.Instant?
+        while true {
+            switch try await next() {
+            case .message(let message): try body(message)
+            case .caughtUp: deadline = .now + Self.patience
+            case .idle: break
+            case .restarted: throw NATSError(.disconnected, "stream “\(name)” was made anew while it was read")
+            }
+            guard let deadline else { continue }
+            if pending == 0 { return }
+            if deadline < .now {
+                throw NATSError(.timeout, "stream “\(name)” is written to faster than it can be read")
+            }
+        }
     }
 }
 

@@ -18,6 +18,8 @@ extension JetStream {
     /// Publishes `first`, and `second` the moment the first is stored: sooner than a caller could who waits for one
     /// acknowledgement after the other. `second` is made while `first` is on its way.
     ///
+    /// Cancelled before, `second` is not sent; afterwards its acknowledgement is waited for all the same.
+    ///
     /// - Returns: what became of `second`.
     /// - Throws: what became of `first`; then nothing of `second` was sent.
     public func publish(
@@ -30,7 +32,7 @@ extension JetStream {
         let outcome = await withTaskCancellationHandler {
             await pair.second.settled()
         } onCancel: {
-            pair.second.withdraw()
+            pair.giveUp()
         }
         // Not given up with the caller, who may remove what was stored and must not be too early for that.
         _ = try PublishAck(try await pair.first.settled().get(), of: first.subject)
@@ -47,6 +49,15 @@ private final class PublishPair: Sendable {
     private struct State {
         var isFirstStored = false
         var prepared: JetStream.Publication?
+        var isGivenUp = false
+        var isSent = false
+
+        /// The second message, once there is nothing that it waits for; once.
+        mutating func takeReady() -> JetStream.Publication? {
+            guard isFirstStored, !isGivenUp, !isSent, let prepared else { return nil }
+            isSent = true
+            return prepared
+        }
     }
 
     let first: PendingReply
@@ -74,27 +85,34 @@ private final class PublishPair: Sendable {
         first.complete(outcome)
         do throws(NATSError) {
             _ = try PublishAck(try outcome.get(), of: subject)
-            let prepared = state.withLock { state in
+            let ready = state.withLock { state in
                 state.isFirstStored = true
-                return state.prepared
+                return state.takeReady()
             }
-            if let prepared { sendSecond(prepared) }
+            if let ready { sendSecond(ready) }
         } catch {
             second.complete(.failure(error))
         }
     }
 
     func prepare(_ message: JetStream.Publication) {
-        let isFirstStored = state.withLock { state in
+        let ready = state.withLock { state in
             state.prepared = message
-            return state.isFirstStored
+            return state.takeReady()
         }
-        if isFirstStored { sendSecond(message) }
+        if let ready { sendSecond(ready) }
+    }
+
+    /// The second is not sent, unless it was.
+    func giveUp() {
+        let isSent = state.withLock { state in
+            state.isGivenUp = true
+            return state.isSent
+        }
+        if !isSent { second.withdraw() }
     }
 
     private func sendSecond(_ message: JetStream.Publication) {
-        // Whoever gave up before this must not find the second stored later.
-        guard !second.isComplete else { return }
         do throws(NATSError) {
             try stream.connection.send(
                 message.subject, headers: message.headers, payload: message.payload, timeout: stream.timeout, to: second

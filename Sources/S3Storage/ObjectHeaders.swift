@@ -144,4 +144,7 @@ struct S3Version: Sendable, Hashable {
     }
 
     var version: Version { Version("\(etag);\(mark)") }
+
+    /// The header that asks for it, as far as S3 can tell.
+    var condition: [(String, String)] { [("if-match", ETag.quoted(etag))] }
 }

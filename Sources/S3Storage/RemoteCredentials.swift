@@ -116,12 +116,16 @@ struct WebIdentityCredentials: CredentialProvider {
         }
     }
 
+    /// Where STS is.
+    var endpoint: String {
+        environment["AWS_ENDPOINT_URL_STS"] ?? "https://sts.\(region).\(S3Endpoint.domain(of: region))"
+    }
+
     private func request(_ role: String, _ token: String) -> HTTPRequest {
         let form = [
             ("Action", "AssumeRoleWithWebIdentity"), ("Version", "2011-06-15"), ("RoleArn", role),
             ("RoleSessionName", environment["AWS_ROLE_SESSION_NAME"] ?? "nats-storage"), ("WebIdentityToken", token),
         ]
-        let endpoint = environment["AWS_ENDPOINT_URL_STS"] ?? "https://sts.\(region).amazonaws.com"
         return HTTPRequest(
             .post, endpoint + "/", headers: ["Content-Type": "application/x-www-form-urlencoded"],
             body: .bytes(Array(PercentEncoding.query(form).utf8)), timeout: .seconds(10))

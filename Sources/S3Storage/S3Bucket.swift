@@ -10,7 +10,7 @@ struct S3Abilities: Sendable, Hashable {
     var createOnly = false
     /// `If-Match` on put and on delete.
     var compareAndSwap = false
-    /// `x-amz-copy-source-if-match` on copy.
+    /// `x-amz-copy-source-if-match` and `If-Match` on copy: what the source is, and what is replaced.
     var conditionalCopy = false
     /// The same on completing a multipart upload, by one writer only.
     var conditionalMultipart = false
@@ -46,10 +46,9 @@ struct S3Bucket: Sendable {
         request.timeout = Self.shortTimeout
         do throws(S3Failure) {
             let response = try await client.head(request)
-            let size = response.headers["Content-Length"].flatMap { Int($0) } ?? 0
-            guard let info = ObjectHeaders.info(key, response.headers, size: size) else {
-                throw S3Failure(nonsense: "an object without an ETag")
-            }
+            guard let (_, size) = Self.extent(response),
+                let info = ObjectHeaders.info(key, response.headers, size: size)
+            else { throw S3Failure(nonsense: "an object without a size or an ETag") }
             return info
         } catch {
             if error.isMissing { return nil }
@@ -70,30 +69,34 @@ struct S3Bucket: Sendable {
         // S3 does not say whether there was one. With a condition, of racing deletes one only is told so.
         for _ in 0..<10 where abilities.compareAndSwap {
             guard let found = try await head(key) else { return false }
-            if try await sendDelete(key, S3Version(found.version)?.etag) { return true }
+            if try await sendDelete(key, S3Version(found.version)) == nil { return true }
         }
         guard try await head(key) != nil else { return false }
-        return try await sendDelete(key, nil)
+        return try await sendDelete(key, nil) == nil
     }
 
     private func delete(_ key: ObjectKey, _ version: Version) async throws(StorageError) -> Bool {
         guard abilities.compareAndSwap else { throw unsupported("If-Match on DELETE") }
-        guard let found = try await head(key), found.version == version, let etag = S3Version(version)?.etag,
-            try await sendDelete(key, etag)
-        else { throw .preconditionFailed(key: key, .matches(version), current: try await head(key)?.version) }
-        return true
+        let precondition = Precondition.matches(version)
+        let found = try await head(key)
+        guard let found, found.version == version, let known = S3Version(version) else {
+            throw .preconditionFailed(key: key, precondition, current: found?.version)
+        }
+        guard let failure = try await sendDelete(key, known) else { return true }
+        let refused = StorageError.preconditionFailed(key: key, precondition, current: try await head(key)?.version)
+        throw failure.error(bucket: configuration.bucket, refused: refused)
     }
 
-    /// False where the condition did not hold.
-    private func sendDelete(_ key: ObjectKey, _ etag: String?) async throws(StorageError) -> Bool {
+    /// Why the condition did not hold; nil: it did.
+    private func sendDelete(_ key: ObjectKey, _ version: S3Version?) async throws(StorageError) -> S3Failure? {
         var request = S3Request(.delete, try fullKey(key))
-        if let etag { request.headers = [("if-match", ETag.quoted(etag))] }
+        request.headers = version?.condition ?? []
         request.timeout = Self.shortTimeout
         do throws(S3Failure) {
             try await client.head(request)
-            return true
+            return nil
         } catch {
-            if error.isPrecondition || error.isMissing { return false }
+            if error.isPrecondition || error.isMissing { return error }
             throw error.error(bucket: configuration.bucket)
         }
     }

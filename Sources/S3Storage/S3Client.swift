@@ -76,6 +76,30 @@ final class S3Client: Sendable {
     }
 
     private func sendOnce(_ request: S3Request) async throws(S3Failure) -> S3Response {
+        do throws(S3Failure) { return try await attempt(request) } catch {
+            guard request.method == .head, error.isUnexplained else { throw error }
+            try await explain(error, of: request)
+            return try await attempt(request)
+        }
+    }
+
+    /// Throws why a head was refused: its answer has no body to say it in, that to a get of one byte has. Returns where
+    /// the get is not refused.
+    private func explain(_ refused: S3Failure, of request: S3Request) async throws(S3Failure) {
+        var question = request
+        question.method = .get
+        question.headers.append(("range", "bytes=0-0"))
+        do throws(S3Failure) {
+            let response = try await attempt(question)
+            _ = try? await response.body.collect(upTo: 1)
+        } catch {
+            // Of no bytes there is none.
+            if error.status == 416 { return }
+            throw error.isUnexplained ? refused : error
+        }
+    }
+
+    private func attempt(_ request: S3Request) async throws(S3Failure) -> S3Response {
         let signed = try await sign(request)
         let response: HTTPResponse
         do throws(HTTPError) { response = try await http.send(signed) } catch { throw S3Failure(error) }
@@ -85,7 +109,7 @@ final class S3Client: Sendable {
         let body = try await Self.collect(response.body, Self.errorLimit)
         let failure = S3Failure(status: response.status, headers: response.headers, body: body)
         if case .setClock = failure.remedy { learnClock(response.headers["Date"]) }
-        throw failure
+        throw response.wasSentAgain ? failure.afterLostAnswer() : failure
     }
 
     private func learnClock(_ date: String?) {

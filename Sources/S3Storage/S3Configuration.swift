@@ -33,6 +33,16 @@ public struct S3Configuration: Sendable {
         case unsupported
     }
 
+    /// In which order the server lists.
+    public enum ListOrder: Sendable {
+        /// Tried out when the store is opened, on two objects that are removed again. Of AWS it is known.
+        case detect
+        /// That of UTF-8 bytes.
+        case bytes
+        /// Any: each page of a listing reads the prefix to its end.
+        case other
+    }
+
     /// The bucket's name.
     public var bucket: String
     /// What all keys begin with in the bucket, such as `team/`.
@@ -59,6 +69,8 @@ public struct S3Configuration: Sendable {
     /// Whether they are honoured, by one writer only, when a multipart upload completes; nil: of AWS. Otherwise a large
     /// conditional put goes through a temporary file and one request, up to 5 GiB.
     public var conditionalMultipart: Bool?
+    /// In which order the server lists; where it can't be tried out, it counts as `other`.
+    public var listOrder = ListOrder.detect
     /// Where set, opening the store aborts uploads in parts beneath the prefix that are older: what a crash left.
     public var abortUploadsAfter: Duration?
     /// The storage class of new objects.

@@ -19,11 +19,10 @@ struct S3Endpoint: Sendable {
     init(_ configuration: S3Configuration, region: String) throws(StorageError) {
         let bucket = configuration.bucket
         guard let endpoint = configuration.endpoint else {
-            let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
             // A dot in the name would not fit the certificate's wildcard.
             let byPath = configuration.forcePathStyle ?? bucket.contains(".")
             scheme = "https"
-            host = (byPath ? "" : bucket + ".") + "s3.\(region).\(domain)"
+            host = (byPath ? "" : bucket + ".") + "s3.\(region).\(Self.domain(of: region))"
             root = byPath ? "/" + bucket : ""
             isAWS = true
             return
@@ -34,6 +33,11 @@ struct S3Endpoint: Sendable {
         host = (byPath ? "" : bucket + ".") + parts.host
         root = parts.path + (byPath ? "/" + bucket : "")
         isAWS = parts.host.hasSuffix(".amazonaws.com") || parts.host.hasSuffix(".amazonaws.com.cn")
+    }
+
+    /// AWS' domain for a region.
+    static func domain(of region: String) -> String {
+        region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
     }
 
     private static func parse(_ text: String) throws(StorageError) -> (scheme: String, host: String, path: String) {

@@ -18,6 +18,7 @@ struct S3Failure: ServiceFailure {
     var transport: HTTPError?
     /// Why nothing was sent: no credentials.
     var refusal: StorageError?
+    var earlier: (any ServiceFailure)?
 
     init(_ error: HTTPError) {
         transport = error
@@ -50,6 +51,14 @@ struct S3Failure: ServiceFailure {
 
     /// Whether a precondition did not hold; on a write S3 says of a missing object 404.
     var isPrecondition: Bool { status == 412 || code == "PreconditionFailed" }
+
+    /// Slowed down, nothing has begun.
+    var mayHaveHappened: Bool {
+        transport.map { $0.retry == .ifIdempotent } ?? (status >= 500 && code != "SlowDown")
+    }
+
+    /// Whether the answer is of the kind that has no body: a refusal without its reason.
+    var isUnexplained: Bool { code.isEmpty && [400, 401, 403].contains(status) }
 
     var remedy: Remedy {
         if let transport { return transport.retry == .never ? .none : .wait }

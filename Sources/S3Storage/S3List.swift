@@ -1,10 +1,12 @@
 import Encodings
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 import Synchronization
 
-/// Whether a server lists in the order of UTF-8 bytes. One that was seen not to is never believed again.
+/// Whether a server lists in the order of UTF-8 bytes: see ``S3OrderProbe``. One that was seen not to is never believed
+/// again.
 final class ListOrder: Sendable {
     private let isTrusted = Mutex(true)
 
@@ -55,7 +57,7 @@ extension S3Bucket {
         request.delimiter = query.pattern == nil ? query.delimiter : nil
         var last: String?
         while true {
-            let part = try await send(request)
+            let part = try await listPart(request)
             guard order.isByBytes else { return nil }
             for entry in part.entries.sorted(by: { $0.name.utf8Precedes($1.name) }) {
                 if let last, !last.utf8Precedes(entry.name) {
@@ -63,10 +65,13 @@ extension S3Bucket {
                     return nil
                 }
                 last = entry.name
-                if let info = entry.representative, !builder.add(info) { return builder.result }
+                guard let info = entry.representative else { continue }
+                // Some servers roll up by the first character of a delimiter.
+                if entry.info == nil, query.commonPrefix(of: info.key) != entry.name { return nil }
+                if !builder.add(info) { return builder.result }
             }
             guard let token = part.next else { return builder.result }
-            request.token = token
+            try request.goOn(token, bucket: configuration.bucket)
         }
     }
 
@@ -74,14 +79,15 @@ extension S3Bucket {
         var smallest = SmallestEntries(query)
         var request = ListRequest(prefix: prefix, limit: 1000)
         while true {
-            let part = try await send(request)
+            let part = try await listPart(request)
             for entry in part.entries { if let info = entry.info { smallest.add(info) } }
             guard let token = part.next else { return smallest.page }
-            request.token = token
+            try request.goOn(token, bucket: configuration.bucket)
         }
     }
 
-    private func send(_ list: ListRequest) async throws(StorageError) -> (entries: [ListedEntry], next: String?) {
+    /// A part of a listing as the server orders it.
+    func listPart(_ list: ListRequest) async throws(StorageError) -> (entries: [ListedEntry], next: String?) {
         let root = configuration.prefix
         var request = S3Request(.get, query: list.query(root))
         request.timeout = Self.shortTimeout
@@ -101,11 +107,21 @@ extension S3Bucket {
                 ListedEntry(name: $0.rawValue, info: Self.info($0, object))
             }
         }
-        entries += document.all("CommonPrefixes").compactMap { prefix in
+        let prefixes = document.all("CommonPrefixes").compactMap { prefix in
             name(prefix.text("Prefix")).map { ListedEntry(name: $0, info: nil) }
         }
-        let next = document.text("IsTruncated") == "true" ? document.text("NextContinuationToken") : nil
+        for names in [entries, prefixes] where !Self.ascends(names) { order.distrust() }
+        entries += prefixes
+        guard document.text("IsTruncated") == "true" else { return (entries, nil) }
+        guard let next = document.text("NextContinuationToken"), !next.isEmpty else {
+            throw S3Failure(nonsense: "a part of a listing without where the next one starts")
+                .error(bucket: configuration.bucket)
+        }
         return (entries, next)
+    }
+
+    private static func ascends(_ entries: [ListedEntry]) -> Bool {
+        zip(entries, entries.dropFirst()).allSatisfy { $0.name.utf8Precedes($1.name) }
     }
 
     private static func info(_ key: ObjectKey, _ object: XMLElement) -> ObjectInfo {
@@ -151,7 +167,24 @@ struct ListRequest: Sendable {
     var limit: Int
     var startAfter: String?
     var delimiter: String?
-    var token: String?
+    private var token: String?
+    private var seen: Set<String> = []
+
+    init(prefix: String, limit: Int, startAfter: String? = nil) {
+        self.prefix = prefix
+        self.limit = limit
+        self.startAfter = startAfter
+    }
+
+    /// Asks for the part that follows.
+    ///
+    /// - Throws: `internal` where a server goes round in circles.
+    mutating func goOn(_ next: String, bucket: String) throws(StorageError) {
+        guard seen.insert(next).inserted else {
+            throw S3Failure(nonsense: "the same part of a listing again").error(bucket: bucket)
+        }
+        token = next
+    }
 
     func query(_ root: String) -> [(String, String)] {
         var query = [

@@ -14,9 +14,13 @@ struct S3Opening: Sendable {
     func bucket() async throws(StorageError) -> S3Bucket {
         let order = ListOrder()
         try await find(order)
-        let abilities = try await abilities(
-            S3Bucket(
-                client: client, configuration: configuration, abilities: S3Abilities(), order: order))
+        let bare = S3Bucket(client: client, configuration: configuration, abilities: S3Abilities(), order: order)
+        if try await !listsByBytes(bare) {
+            order.distrust()
+            logger.notice(
+                "a listing of bucket “\(configuration.bucket)” reads whole prefixes: its order is another, or unknown")
+        }
+        let abilities = try await abilities(bare)
         return S3Bucket(client: client, configuration: configuration, abilities: abilities, order: order)
     }
 
@@ -56,10 +60,22 @@ struct S3Opening: Sendable {
         }
     }
 
+    private func listsByBytes(_ bucket: S3Bucket) async throws(StorageError) -> Bool {
+        switch configuration.listOrder {
+        case .bytes: true
+        case .other: false
+        case .detect where client.endpoint.isAWS: true
+        case .detect: bucket.order.isByBytes ? try await S3OrderProbe(bucket).run() : false
+        }
+    }
+
     private func abilities(_ bucket: S3Bucket) async throws(StorageError) -> S3Abilities {
         var abilities: S3Abilities
         switch configuration.conditionalWrites {
-        case .supported: abilities = .all
+        case .supported:
+            abilities = .all
+            // Few servers look at what a copy replaces; without it the object is written again.
+            abilities.conditionalCopy = client.endpoint.isAWS
         case .unsupported: abilities = S3Abilities()
         case .detect where client.endpoint.isAWS: abilities = .all
         case .detect: abilities = try await S3Probe(client: client, root: configuration.prefix).run(bucket)
@@ -109,15 +125,25 @@ struct S3Probe: Sendable {
         removal.headers = [("if-match", wrong)]
         if swaps { abilities.compareAndSwap = try await attempt(removal) == .refused }
         if abilities.compareAndSwap {
-            var copy = put([
-                ("x-amz-copy-source-if-match", wrong), ("x-amz-metadata-directive", "REPLACE"),
-                ("x-amz-copy-source", PercentEncoding.encode("/\(client.bucket)/\(root)\(name)", keepingSlashes: true)),
-            ])
-            copy.body = .none
-            abilities.conditionalCopy = try await attempt(copy) == .refused
+            abilities.conditionalCopy = try await copiesOnCondition(right, wrong)
         }
         _ = try await client.head(S3Request(.delete, root + name))
         return abilities
+    }
+
+    /// Whether a copy to itself happens where both source and target are what they should be, and only then.
+    private func copiesOnCondition(_ right: String, _ wrong: String) async throws(S3Failure) -> Bool {
+        for (source, target, outcome) in [
+            (wrong, right, Outcome.refused), (right, wrong, .refused), (right, right, .done),
+        ] {
+            var copy = put([
+                ("x-amz-copy-source-if-match", source), ("if-match", target), ("x-amz-metadata-directive", "REPLACE"),
+                ("x-amz-copy-source", PercentEncoding.encode("/\(client.bucket)/\(root)\(name)", keepingSlashes: true)),
+            ])
+            copy.body = .none
+            guard try await attempt(copy) == outcome else { return false }
+        }
+        return true
     }
 
     private func put(_ headers: [(String, String)]) -> S3Request {

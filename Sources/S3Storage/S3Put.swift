@@ -26,7 +26,11 @@ struct S3Put: Sendable {
     }
 
     func run(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
-        let condition = try await condition()
+        try await run(body, try await condition())
+    }
+
+    /// - Parameter condition: the headers of the precondition, once the whole version was compared.
+    func run(_ body: ObjectBody, _ condition: [(String, String)]) async throws(StorageError) -> ObjectInfo {
         var reader = BodyReader(body)
         let sizes = PartSizes(configured: bucket.configuration.partSize, total: body.size)
         let first = try await reader.next(sizes[1]) ?? []
@@ -57,7 +61,7 @@ struct S3Put: Sendable {
             guard found?.version == version, let parts = S3Version(version) else {
                 throw .preconditionFailed(key: key, options.precondition, current: found?.version)
             }
-            return [("if-match", ETag.quoted(parts.etag))]
+            return parts.condition
         }
     }
 
@@ -100,10 +104,11 @@ struct S3Put: Sendable {
 
     /// After a failure: a request that was sent twice, by this client or by the library beneath, may have met itself,
     /// and an answer may have been lost. What is there tells.
-    func settle(_ failure: S3Failure, size: Int, _ digest: Digest) async throws(StorageError) -> ObjectInfo {
-        let error = failure.error(bucket: bucket.configuration.bucket)
+    func settle(_ failure: S3Failure, size: Int, _ digest: Digest?) async throws(StorageError) -> ObjectInfo {
+        let name = bucket.configuration.bucket
+        let error = failure.error(bucket: name)
         let isRefused = failure.isPrecondition || failure.isMissing && options.precondition != .none
-        let isLost = failure.isMissing || failure.status >= 500 || failure.transport?.retry == .ifIdempotent
+        let isLost = failure.isMissing || failure.mayHaveHappened || failure.earlier != nil
         guard isRefused || isLost, !Task.isCancelled else { throw error }
         let found: ObjectInfo?
         do throws(StorageError) { found = try await bucket.head(key) } catch let second {
@@ -111,11 +116,16 @@ struct S3Put: Sendable {
         }
         if let found, S3Version(found.version)?.mark == token {
             var info = found
-            info.digest = digest
+            if let digest { info.digest = digest }
             return info
         }
-        guard isRefused else { throw error }
-        throw .preconditionFailed(key: key, options.precondition, current: found?.version)
+        guard isRefused else {
+            // To who tries again it matters that it may have happened.
+            let isSettled = ![.transient, .notFound].contains(error.errorClass)
+            throw isSettled ? error : failure.earlier?.error(bucket: name) ?? error
+        }
+        let refused = StorageError.preconditionFailed(key: key, options.precondition, current: found?.version)
+        throw failure.error(bucket: name, refused: refused)
     }
 
     /// A large conditional put where a multipart upload's end can't be trusted with the condition: through a file,

@@ -34,13 +34,14 @@ struct MemoryContents {
     private var order = SortedKeys()
     private var expiries = ExpiryOrder()
     private var counters = MemoryStore.Statistics()
-    private var lastVersion = 0
+    private var lastVersion: Int
     private var recentIDs = RecentIDs()
     private var isShutDown = false
     /// Objects that expired and were not told; kept from the first time that somebody asks.
     private var untold: Deque<ObjectInfo>?
 
-    init(_ limits: MemoryStore.Limits, _ hub: ChangeHub) {
+    init(_ limits: MemoryStore.Limits, _ hub: ChangeHub, firstVersion: Int) {
+        lastVersion = firstVersion - 1
         self.limits = limits
         self.hub = hub
         entries = MemoryEntries(tracksUse: limits.whenFull == .evictLeastRecentlyUsed && limits.isBounded)
@@ -92,7 +93,7 @@ struct MemoryContents {
 
     /// Drops everything; all that comes later is `unavailable`.
     mutating func shutDown() {
-        self = MemoryContents(limits, hub)
+        self = MemoryContents(limits, hub, firstVersion: lastVersion + 1)
         isShutDown = true
         hub.finish()
     }

@@ -20,14 +20,23 @@ public final class MemoryStore: Store {
     ///   - limits: how much it holds; unbounded unless given.
     ///   - now: the clock by which objects expire.
     ///   - onEviction: told of each object that was evicted, by the put that took its place.
-    public init(
+    public convenience init(
         limits: Limits = Limits(), now: @escaping @Sendable () -> Date = { Date.now },
         onEviction: @escaping EvictionHandler = { _ in }
+    ) {
+        // Nobody who knows versions of an earlier process, or of another one, takes them for those of this store.
+        self.init(limits: limits, now: now, onEviction: onEviction, firstVersion: .random(in: 1..<1 << 60))
+    }
+
+    /// The same, whose versions count from `firstVersion`.
+    package init(
+        limits: Limits = Limits(), now: @escaping @Sendable () -> Date = { Date.now },
+        onEviction: @escaping EvictionHandler = { _ in }, firstVersion: Int
     ) {
         self.limits = limits
         self.now = now
         self.onEviction = onEviction
-        contents = Mutex(MemoryContents(limits, ChangeHub()))
+        contents = Mutex(MemoryContents(limits, ChangeHub(), firstVersion: firstVersion))
     }
 
     /// What the store holds now, and what it did since it was made.

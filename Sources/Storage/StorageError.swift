@@ -115,6 +115,18 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
         return error
     }
 
+    /// The error of a write that may have happened when it failed with `first`, and that, tried again, found its
+    /// precondition not to hold: it met itself, or somebody else was first.
+    package static func undecided(after first: StorageError, then second: StorageError) -> StorageError {
+        var error = first
+        error.errorClass = .conflict
+        error.message +=
+            "; tried again, the write found that its precondition does not hold any more: it may have happened, or "
+            + "another one was first; read it again and decide"
+        error.currentVersion = second.currentVersion
+        return error
+    }
+
     /// A `not_found` for `key`.
     public static func notFound(_ key: ObjectKey) -> StorageError {
         StorageError(.notFound, "no object “\(key)”", key: key.rawValue)

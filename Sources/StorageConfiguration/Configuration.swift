@@ -37,6 +37,15 @@ public struct Configuration: Sendable {
         instances = []
     }
 
+    /// Throws where two instances answer the same requests.
+    private static func checkSubjects(_ instances: [InstanceConfiguration], _ node: ConfigurationNode) throws {
+        for (index, one) in instances.enumerated() {
+            for other in instances[(index + 1)...] {
+                if let conflict = one.conflict(with: other) { throw node.failure(conflict) }
+            }
+        }
+    }
+
     private static let section = Section<Configuration>(
         "What nats-storage serves.",
         [
@@ -56,6 +65,8 @@ public struct Configuration: Sendable {
                 guard Set(file.instances.map(\.configuration.name)).count == file.instances.count else {
                     throw node.failure("two instances have the same name")
                 }
+                guard !file.instances.isEmpty else { throw node.failure("is empty: there is nothing to serve") }
+                try Self.checkSubjects(file.instances.map(\.configuration), node)
             }.required,
         ])
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import NATS
 import Storage
 import Yams
 
@@ -102,7 +103,10 @@ struct ConfigurationNode {
             throw ConfigurationError(path, "is no size such as 64KiB, 10MiB or a number of bytes")
         }
         let (value, overflow) = number.multipliedReportingOverflow(by: 1 << (unit?.value ?? 0))
-        return try check(overflow ? Int.max : value, range)
+        guard !overflow else {
+            throw ConfigurationError(path, "\(text) is not in \(range.lowerBound)…\(range.upperBound)")
+        }
+        return try check(value, range)
     }
 
     /// `500ms`, `30s`, `5m`, `24h`, `7d`.
@@ -133,6 +137,37 @@ struct ConfigurationNode {
         return text.isEmpty ? nil : text
     }
 
+    /// A subject of NATS; to subscribe to it may hold wildcards.
+    func subject(wildcards: Bool = false) throws -> String {
+        let subject = try string()
+        guard subject.isSubject(wildcards: wildcards) else {
+            throw failure("“\(subject.abbreviated)” is no subject\(wildcards ? "" : " without wildcards")")
+        }
+        return subject
+    }
+
+    /// The name of a stream or consumer; nil where it is empty.
+    func name() throws -> String? {
+        guard let name = try text() else { return nil }
+        let isName =
+            name.utf8.count <= 255 && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f }
+            && !name.contains { ".*>/\\".contains($0) }
+        guard isName else {
+            throw failure("“\(name.abbreviated)” is no name: it holds a space, a slash or one of . * >, or is too long")
+        }
+        return name
+    }
+
+    /// A server's URL, as NATS takes it, or several with commas between them.
+    func serverURLs() throws -> [String] {
+        let text = try string()
+        let urls = ServerURL.list(text)
+        if let wrong = urls.isEmpty ? text : urls.first(where: { !ServerURL.isValid($0) }) {
+            throw failure("“\(ServerURL.withoutCredentials(wrong).abbreviated)” is no URL such as nats://host:4222")
+        }
+        return urls
+    }
+
     /// Runs what reads the value and throws errors that know no path.
     func checked<Value>(_ body: () throws -> Value) throws -> Value {
         do {
@@ -160,12 +195,25 @@ struct ConfigurationNode {
             let mark = expression.firstRange(of: ":-")
             let name = String(expression[..<(mark?.lowerBound ?? expression.endIndex)])
             let fallback = mark.map { String(expression[$0.upperBound...]) }
-            guard let value = environment[name] ?? fallback else {
+            // As a shell has it, the fallback is for a variable that is empty too.
+            let given = environment[name].map { $0.isEmpty ? fallback ?? $0 : $0 }
+            guard let value = given ?? fallback else {
                 throw ConfigurationError(path, "the environment variable \(name) is not set")
             }
             result += rest[..<start.lowerBound] + value
             rest = rest[rest.index(after: end)...]
         }
         return result + rest
+    }
+}
+
+extension String {
+    func isSubject(wildcards: Bool = false) -> Bool {
+        do {
+            try Subject.validate(self, wildcards: wildcards)
+            return true
+        } catch {
+            return false
+        }
     }
 }

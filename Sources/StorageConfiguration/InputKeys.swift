@@ -37,7 +37,9 @@ struct InputKeys: Sendable {
                 $1.delivery = try $0.choice([("request", .request), ("core", .core), ("jetstream", .jetStream)])
             },
             Setting("subject", .list(.text), "The subject; of write also several.") {
-                $1.subjects = try $0.elements().map { try $0.string() }
+                // Parts of uploads come on subjects that begin with this one, and are told to clients.
+                let mayHoldWildcards = $1.port != .upload
+                $1.subjects = try $0.elements().map { try $0.subject(wildcards: mayHoldWildcards) }
             },
         ] + write + jetStream)
 
@@ -49,7 +51,9 @@ struct InputKeys: Sendable {
         .choice(
             "deduplicate", \.deduplication, [("id", .id), ("digest", .digest), ("none", .none)],
             "What makes two messages the same, which stores once: Nats-Msg-Id, or the bytes."),
-        .text("dead_letter", \.deadLetter, "The subject where messages go that can never be stored."),
+        Setting("dead_letter", .text, "The subject where messages go that can never be stored.") {
+            $1.deadLetter = try $0.text() == nil ? nil : $0.subject()
+        },
         .integer(
             "max_deliver", \.maxDeliver, in: 1...1_000_000,
             "How many attempts a message has; else a stream's any number, others five."),
@@ -62,9 +66,12 @@ struct InputKeys: Sendable {
     ].map { (setting: Setting<InputConfiguration>) in setting.within(\.input) }
 
     private static let jetStream: [Setting<InputKeys>] = [
-        .text("stream", \.stream, "The stream."),
-        .text(
-            "durable", \.durable, "The name of the stream's consumer, by which components share it; else storage-NAME."),
+        Setting("stream", .text, "The stream.") { $1.stream = try $0.name() },
+        Setting(
+            "durable", .text, "The name of the stream's consumer, by which components share it; else storage-NAME."
+        ) {
+            $1.durable = try $0.name()
+        },
         .choice(
             "deliver", \.beginning,
             [("all", .all), ("new", .new), ("last", .last), ("by_start_time", .startTime)],

@@ -15,7 +15,7 @@ struct NATSKeys: Sendable {
                 "url", .list(.url), "A server's URL, or several of one cluster.",
                 initial: { $0.options.urls.joined(separator: ", ") }
             ) {
-                $1.options.urls = try $0.elements().map { try $0.string() }
+                $1.options.urls = try $0.elements().flatMap { try $0.serverURLs() }
             },
             identity("credentials", .text, "A credentials file.") { .credentialsFile(try $0.string()) },
             identity("nkey", .text, "A file that holds an nkey's seed.") { .nkey(seedFile: try $0.string()) },
@@ -25,7 +25,12 @@ struct NATSKeys: Sendable {
                 if keys.user != nil { keys.identities.insert("user") }
             },
             .secret("password", \.password, "The user's password."),
-            .text("inbox_prefix", \.options.inboxPrefix, "What the subjects of replies begin with."),
+            Setting(
+                "inbox_prefix", .text, "What the subjects of replies begin with.",
+                initial: { $0.options.inboxPrefix }
+            ) {
+                $1.options.inboxPrefix = try $0.subject()
+            },
             Setting("tls", .section(tls.description(NATSOptions.TLS())), "Files for TLS.") { node, keys in
                 var files = NATSOptions.TLS()
                 try tls.read(node, into: &files)

@@ -1,3 +1,4 @@
+import Storage
 import StorageService
 import StorageWire
 
@@ -37,11 +38,23 @@ struct OutputKeys: Sendable {
 
     init(_ node: ConfigurationNode) throws {
         try Self.section.read(node, into: &self)
+        if let subject { try check(subject, try node.field("subject") ?? node) }
         guard port == .stored else { return }
         for name in ["types", "sample"] {
             if let other = try node.field(name) { throw other.failure("belongs to events") }
         }
         if subject?.contains("{type}") == true { throw node.failure("the subject of references has no {type}") }
+    }
+
+    /// Throws where nothing could be published there.
+    private func check(_ subject: String, _ node: ConfigurationNode) throws {
+        let filled = subject.replacing("{type}", with: "t").replacing("{instance}", with: "i")
+        guard !filled.contains("{"), !filled.contains("}") else {
+            throw node.failure("“\(subject.abbreviated)” holds other braces than {type} and {instance}")
+        }
+        guard filled.isSubject() else {
+            throw node.failure("“\(subject.abbreviated)” is no subject without wildcards")
+        }
     }
 
     func configuration(_ instance: InstanceConfiguration) -> OutputConfiguration {

@@ -38,6 +38,7 @@ struct PortsKeys: Sendable {
         let stored = outputs.filter { $0.port == .stored }.map { $0.configuration(instance) }
         if !events.isEmpty { instance.events = events }
         if !stored.isEmpty { instance.stored = stored }
+        if let conflict = instance.conflict { throw try (node.field("ports") ?? node).failure(conflict) }
     }
 
     private func hasOwnConsumers(_ instance: InstanceConfiguration) -> Bool {

@@ -39,6 +39,9 @@ struct S3Keys: Sendable {
             .boolean(
                 "conditional_multipart", \.bucket.conditionalMultipart,
                 "Whether it honours them at the end of a multipart upload."),
+            .choice(
+                "list_order", \.bucket.listOrder, [("detect", .detect), ("bytes", .bytes), ("other", .other)],
+                "Whether the server lists in the order of bytes; detect: by trying."),
             .duration(
                 "abort_uploads_after", \.bucket.abortUploadsAfter, "How old an unfinished upload is when it is aborted."
             ),

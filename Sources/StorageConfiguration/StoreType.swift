@@ -52,7 +52,12 @@ struct StoreType: Sendable {
     private static let jetStream = Section<BucketConfiguration>(
         "A NATS object store.",
         [
-            .text("bucket", \.name, "The bucket.").required,
+            Setting("bucket", .text, "The bucket.") { node, bucket in
+                bucket.name = try node.string()
+                guard bucket.name.isName else {
+                    throw node.failure("“\(bucket.name.abbreviated)” is not a name of A-Z a-z 0-9 - _")
+                }
+            }.required,
             .boolean("create", \.create, "Whether a missing bucket is made; the keys below say how."),
             .integer("replicas", \.replicas, in: 1...5, "How many servers hold it."),
             .choice("storage", \.storage, [("file", .file), ("memory", .memory)], "Where they hold it."),
@@ -67,6 +72,9 @@ struct StoreType: Sendable {
             .choice(
                 "index", \.index, [("live", .live), ("none", .none)],
                 "Whether an index in memory follows the bucket, or the server is asked each time."),
+            .integer(
+                "max_indexed_objects", \.maxIndexedObjects, in: 1...Int.max,
+                "The most objects of that index; where there are more, the server is asked."),
             .duration(
                 "clean_every", \.cleanEvery, or: "never", "How often chunks are removed that belong to no object."),
             .duration("clean_after", \.cleanAfter, "How old such chunks must be."),

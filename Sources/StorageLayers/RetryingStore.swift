@@ -114,7 +114,7 @@ public final class RetryingStore: StoreLayer {
                 return try await body()
             } catch {
                 if let undecided, error.kind == .preconditionFailed, precondition != .none {
-                    throw Self.unknown(after: undecided, then: error)
+                    throw StorageError.undecided(after: undecided, then: error)
                 }
                 if error.mayHaveHappened { undecided = error }
                 throw error
@@ -145,17 +145,6 @@ public final class RetryingStore: StoreLayer {
             error.retryAfter ?? .zero <= options.maxDelay
         else { return nil }
         return backoff.delay(after: attempt, asked: error.retryAfter)
-    }
-
-    /// The write found another version than it asks for: its own, or somebody else's.
-    private static func unknown(after first: StorageError, then second: StorageError) -> StorageError {
-        var error = first
-        error.errorClass = .conflict
-        error.message +=
-            "; tried again, the write found that its precondition does not hold any more: it may have happened, or "
-            + "another one was first; read it again and decide"
-        error.currentVersion = second.currentVersion
-        return error
     }
 }
 

@@ -106,8 +106,12 @@ public final class Operations: Service {
     }
 
     func answer(_ request: WebRequest) async -> WebResponse {
+        if request.path == "/healthz" { return .text("ok\n") }
+        // A name that leads here may be somebody else's, for a page of his to read what is told here in this browser.
+        if address.isLoopback, let host = request.host, host != "localhost", !ListenAddress.isAddress(host) {
+            return .text("ask by an IP address, or as localhost\n", status: 421)
+        }
         switch request.path {
-        case "/healthz": return .text("ok\n")
         case "/readyz":
             let readiness = await readiness()
             return .json(readiness.json, status: readiness.isReady ? 200 : 503)

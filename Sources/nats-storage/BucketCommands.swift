@@ -8,7 +8,8 @@ import Storage
 /// What commands take that work on a bucket itself, without a component.
 struct BucketOptions: ParsableArguments {
     @Argument(help: "The bucket.") var bucket: String
-    @Option(help: "The NATS server's URL; otherwise NATS_URL, or nats://127.0.0.1:4222.") var server: String?
+    @Option(help: "The NATS server's URL, or several with commas; otherwise NATS_URL, or nats://127.0.0.1:4222.")
+    var server: String?
     @OptionGroup var connection: ConnectionOptions
     @Option(help: "The JetStream domain.") var domain: String?
     @Flag(help: "Print JSON.") var json = false
@@ -36,7 +37,7 @@ struct BucketOptions: ParsableArguments {
 
     private func connect() async throws -> NATSConnection {
         var options = NATSOptions()
-        options.urls = [server ?? ProcessInfo.processInfo.environment["NATS_URL"] ?? "nats://127.0.0.1:4222"]
+        options.urls = NATSOptions.servers(server)
         options.name = "nats-storage"
         connection.apply(to: &options)
         return try await NATSConnection.connect(options)

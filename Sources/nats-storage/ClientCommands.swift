@@ -30,41 +30,26 @@ struct Put: AsyncParsableCommand {
 struct Get: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Reads an object to standard output or a file.",
-        discussion: "A file appears only when it is whole and its digest is right.")
+        discussion: """
+            A file appears only when it is whole and its digest is right; a pipe or a device gets the bytes as they come.
+            """)
 
     @OptionGroup var options: ClientOptions
     @Argument(help: "The key.") var key: String
-    @Option(name: .shortAndLong, help: "The file to write.") var output: String?
+    @Option(name: .shortAndLong, help: "The file to write; - for standard output.") var output: String?
 
     func run() async throws {
         let key = try ObjectKey(validating: key)
         try await options.withStore { store in
             let object = try await store.get(key)
-            guard let output else { return try await copy(object, to: .standardOutput) }
-            let partial = output + ".part-\(getpid())"
-            guard FileManager.default.createFile(atPath: partial, contents: nil),
-                let handle = FileHandle(forWritingAtPath: partial)
-            else { throw StorageError(.invalid, "“\(partial)” can't be written") }
-            do {
-                try await copy(object, to: handle)
-                try handle.close()
-            } catch {
-                unlink(partial)
-                throw error
+            try await FileSink.with(output ?? "-", mode: 0o666) { sink in
+                var progress = Progress(total: object.range.count)
+                for try await chunk in object.body {
+                    try await sink.write(chunk)
+                    progress.advance(by: chunk.count)
+                }
             }
-            guard rename(partial, output) == 0 else {
-                unlink(partial)
-                throw StorageError(.invalid, "“\(output)” can't be written: \(String(cString: strerror(errno)))")
-            }
-            if options.json { printInfo(object.info, true) }
-        }
-    }
-
-    private func copy(_ object: StoredObject, to handle: FileHandle) async throws {
-        var progress = Progress(total: object.range.count)
-        for try await chunk in object.body {
-            try handle.write(contentsOf: Data(chunk))
-            progress.advance(by: chunk.count)
+            if options.json, let output, output != "-" { printInfo(object.info, true) }
         }
     }
 }
@@ -126,16 +111,24 @@ struct Delete: AsyncParsableCommand {
 }
 
 struct Watch: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Prints the component's events as they come, as JSON.")
+    static let configuration = CommandConfiguration(
+        abstract: "Prints the component's events as they come.",
+        discussion: "A line of JSON for each, with --json or without. --timeout means nothing here: it waits for ever.")
 
     @OptionGroup var options: ClientOptions
+    @Option(
+        help: "The subject, where the configuration names another than storage.INSTANCE.events; it may hold wildcards.")
+    var subject: String?
 
     func run() async throws {
         let connection = try await options.connect()
-        let events = try await connection.subscribe("storage.\(options.instance).events", capacity: 65_536)
+        let subject = subject ?? "storage.\(options.instance).events"
+        let events = try await connection.subscribe(subject, capacity: 65_536)
         for try await event in events {
             print(String(decoding: event.payload, as: UTF8.self))
-            fflush(nil)
+            guard fflush(nil) == 0 else {
+                throw StorageError(.invalid, "standard output can't be written: \(String(cString: strerror(errno)))")
+            }
         }
     }
 }

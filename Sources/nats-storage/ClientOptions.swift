@@ -6,7 +6,8 @@ import StorageClient
 
 /// What every client command takes.
 struct ClientOptions: ParsableArguments {
-    @Option(help: "The NATS server's URL; otherwise NATS_URL, or nats://127.0.0.1:4222.") var server: String?
+    @Option(help: "The NATS server's URL, or several with commas; otherwise NATS_URL, or nats://127.0.0.1:4222.")
+    var server: String?
     @OptionGroup var connection: ConnectionOptions
     @Option(help: "The component's instance.") var instance = "objectstore"
     @Option(help: "How many seconds one request may take.") var timeout = 30.0
@@ -18,8 +19,7 @@ struct ClientOptions: ParsableArguments {
 
     func connect() async throws -> NATSConnection {
         var options = NATSOptions()
-        let environment = ProcessInfo.processInfo.environment
-        options.urls = [server ?? environment["NATS_URL"] ?? "nats://127.0.0.1:4222"]
+        options.urls = NATSOptions.servers(server)
         options.name = "nats-storage client"
         connection.apply(to: &options)
         return try await NATSConnection.connect(options)

@@ -18,16 +18,19 @@ struct Component {
     let configuration: Configuration
     let log: LogControl
     let metrics: OperationsMetrics
+    /// The SIGHUPs since the start.
+    let hangups: UnixSignalsSequence
     /// Reads the configuration again; nil where there is no file.
     let reload: (@Sendable () throws -> Configuration)?
 
     init(
-        _ configuration: Configuration, log: LogControl, metrics: OperationsMetrics,
+        _ configuration: Configuration, log: LogControl, metrics: OperationsMetrics, hangups: UnixSignalsSequence,
         reload: (@Sendable () throws -> Configuration)?
     ) {
         self.configuration = configuration
         self.log = log
         self.metrics = metrics
+        self.hangups = hangups
         self.reload = reload
     }
 
@@ -43,8 +46,8 @@ struct Component {
         }
         let operations = try operations(instances, [("control", control), ("bulk", bulk)], feed)
         let reloading = Reloading(
-            configuration: configuration, read: reload, log: log, metrics: metrics, operations: operations,
-            monitors: instances.map(\.operations.monitor))
+            configuration: configuration, hangups: hangups, read: reload, log: log, metrics: metrics,
+            operations: operations, monitors: instances.map(\.operations.monitor))
         // The last to start is the first to end: health is told until all else has ended.
         let services = [operations].compactMap { $0 as (any Service)? } + [reloading] + instances.map(\.service)
         let group = ServiceGroup(

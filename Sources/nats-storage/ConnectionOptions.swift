@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import NATS
 
 /// Who a command is to NATS, and how the connection is secured.
@@ -28,5 +29,13 @@ struct ConnectionOptions: ParsableArguments {
         tls.certificate = tlsCertificate ?? tls.certificate
         tls.key = tlsKey ?? tls.key
         options.tls = tls
+    }
+}
+
+extension NATSOptions {
+    /// The servers that `--server` names, or else `NATS_URL`; empty is as not given.
+    static func servers(_ option: String?) -> [String] {
+        let given = [option, ProcessInfo.processInfo.environment["NATS_URL"]].map { ServerURL.list($0 ?? "") }
+        return given.first { !$0.isEmpty } ?? NATSOptions().urls
     }
 }

@@ -41,7 +41,9 @@ struct Copy: AsyncParsableCommand {
         copy.dropsExpiry = dropExpiry
         copy.parallelism = parallel
         copy.isDryRun = dryRun
-        var mark = try state.map { try Mark($0, task: "\(from.description) \(to.description) \(prefix)") }
+        var mark = try state.map {
+            try Mark($0, task: "\(from.description) \(to.description) \(prefix)", isKept: !dryRun)
+        }
         copy.startAfter = mark?.key
         let progress = try await from.withStore(connection) { source in
             try await to.withStore(connection) { destination in
@@ -49,16 +51,18 @@ struct Copy: AsyncParsableCommand {
                 return try await copy.run(from: source, to: destination) { step, progress in
                     show(step)
                     counter.show(progress.copied, progress.bytes)
-                    if !dryRun { mark?.advance(to: progress.completedThrough) }
+                    mark?.advance(to: progress.completedThrough)
                 }
             }
         }
+        StatusLine.clear()
         if json { printJSON(progress) } else { print(summary(progress)) }
         guard progress.failed == 0 else { throw StorageError(.internal, "\(progress.failed) objects failed") }
-        if !dryRun { mark?.remove() }
+        mark?.remove()
     }
 
     private func show(_ step: StoreCopy.Step) {
+        if isTold { StatusLine.clear() }
         switch step {
         case .failed(let key, let error): complain("\(key): \(error)")
         case .copied(let info) where isTold: print("copy", info.key, info.size)
@@ -83,28 +87,51 @@ extension StoreCopy.Existing: ExpressibleByArgument {}
 private struct Mark {
     private let path: String
     private let task: String
+    /// Whether the file is written; else it is only read.
+    private var isKept: Bool
     private(set) var key: String?
     private var written = ContinuousClock.now
 
-    /// - Throws: where the file is of another copy.
-    init(_ path: String, task: String) throws {
-        (self.path, self.task) = (path, task)
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return }
-        let lines = text.split(separator: "\n")
-        guard lines.count == 2, lines[0] == task else {
-            throw StorageError(.invalid, "“\(path)” is the state of another copy; remove it, or name another file")
+    /// - Throws: where the file is of another copy, or can't be read or written.
+    init(_ path: String, task: String, isKept: Bool) throws {
+        (self.path, self.task, self.isKept) = (path, task, isKept)
+        if access(path, F_OK) == 0 {
+            guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+                throw StorageError(.invalid, "the state file “\(path)” can't be read")
+            }
+            let lines = text.split(separator: "\n")
+            guard (1...2).contains(lines.count), lines[0] == task else {
+                throw StorageError(.invalid, "“\(path)” is the state of another copy; remove it, or name another file")
+            }
+            key = lines.count == 2 ? String(lines[1]) : nil
         }
-        key = String(lines[1])
+        if isKept { try write() }
     }
 
     /// Once a second at most: what is lost is listed again, not copied again.
     mutating func advance(to key: String?) {
-        guard let key, key != self.key, self.key == nil || ContinuousClock.now - written > .seconds(1) else { return }
+        guard isKept, let key, key != self.key, self.key == nil || ContinuousClock.now - written > .seconds(1) else {
+            return
+        }
         (self.key, written) = (key, .now)
-        try? "\(task)\n\(key)\n".write(toFile: path, atomically: true, encoding: .utf8)
+        do {
+            try write()
+        } catch {
+            isKept = false
+            complain("\(error); the copy goes on without")
+        }
+    }
+
+    private func write() throws {
+        do {
+            try ([task] + [key].compactMap(\.self)).map { $0 + "\n" }.joined()
+                .write(toFile: path, atomically: true, encoding: .utf8)
+        } catch {
+            throw StorageError(.invalid, "the state file “\(path)” can't be written: \(error.localizedDescription)")
+        }
     }
 
     func remove() {
-        unlink(path)
+        if isKept { unlink(path) }
     }
 }

@@ -2,61 +2,105 @@ import Dispatch
 import Foundation
 import Storage
 
-/// A file, or standard output, that is written as the bytes come. The file appears when it is whole.
+/// Where bytes go as they come: a file, which appears when it is whole; or what is no file, such as standard output, a pipe
+/// or a device, which is written to where it is.
 struct FileSink: Sendable {
-    private let path: String?
+    /// What messages call it.
+    private let name: String
     private let descriptor: Int32
+    /// The path that the file gets when it is whole; nil: it has its place already.
+    private let destination: String?
 
-    private var partial: String { (path ?? "") + ".part-\(getpid())" }
+    private var partial: String { Self.partial(destination ?? "") }
 
-    /// Opens `path`; - is standard output.
-    init(_ path: String) throws {
-        guard path != "-" else {
-            (self.path, descriptor) = (nil, STDOUT_FILENO)
+    private static func partial(_ path: String) -> String { path + ".part-\(getpid())" }
+
+    /// Runs `body` with a sink for `path`; - is standard output, and a link is followed. What was written appears when
+    /// `body` returns; when it throws nothing of a file is left.
+    ///
+    /// - Parameter mode: the permissions of a new file, less those that the process' mask takes.
+    static func with<Value>(
+        _ path: String, mode: mode_t = 0o600, _ body: (FileSink) async throws -> Value
+    ) async throws -> Value {
+        let sink = try await unblocked { Result { () throws(StorageError) in try FileSink(path, mode) } }.get()
+        defer { if sink.descriptor > STDERR_FILENO { close(sink.descriptor) } }
+        do {
+            let value = try await body(sink)
+            try await unblocked { Result { () throws(StorageError) in try sink.finish() } }.get()
+            return value
+        } catch {
+            if sink.destination != nil { unlink(sink.partial) }
+            throw error
+        }
+    }
+
+    private init(_ path: String, _ mode: mode_t) throws(StorageError) {
+        if path == "-" {
+            (name, descriptor, destination) = ("standard output", STDOUT_FILENO, nil)
             return
         }
-        self.path = path
-        descriptor = open(path + ".part-\(getpid())", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        guard descriptor >= 0 else { throw Self.failure("“\(path)” can't be written") }
+        name = "“\(path)”"
+        var (there, link) = (stat(), stat())
+        let isThere = stat(path, &there) == 0
+        guard isThere || lstat(path, &link) != 0 else {
+            throw StorageError(.invalid, "\(name) can't be written: it is a link that leads nowhere")
+        }
+        if isThere, let standard = Self.standardStream(there) {
+            (descriptor, destination) = (standard, nil)
+        } else if isThere, there.st_mode & S_IFMT != S_IFREG {
+            destination = nil
+            descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        } else {
+            let resolved = Self.resolved(path)
+            destination = resolved
+            descriptor = open(Self.partial(resolved), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode)
+        }
+        guard descriptor >= 0 else { throw failure(errno) }
+    }
+
+    /// What `/dev/stdout` and its like lead to is written on where it is, even if it is a file.
+    private static func standardStream(_ status: stat) -> Int32? {
+        [STDOUT_FILENO, STDERR_FILENO].first {
+            var stream = stat()
+            return fstat($0, &stream) == 0 && stream.st_dev == status.st_dev && stream.st_ino == status.st_ino
+        }
+    }
+
+    private static func resolved(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
     /// Writes all of `bytes`.
     func write(_ bytes: [UInt8]) async throws(StorageError) {
-        let descriptor = descriptor
-        let error: Int32 = await withCheckedContinuation { continuation in
-            // A write may block: not on Swift's pool.
-            DispatchQueue.global().async {
-                var (written, error): (Int, Int32) = (0, 0)
-                while written < bytes.count, error == 0 {
-                    let count = bytes.withUnsafeBytes { buffer in
-                        Glibc.write(descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
-                    }
-                    if count >= 0 { written += count } else if errno != EINTR { error = errno }
+        let error = await Self.unblocked { [descriptor] in
+            var (written, error): (Int, Int32) = (0, 0)
+            while written < bytes.count, error == 0 {
+                let count = bytes.withUnsafeBytes { buffer in
+                    Glibc.write(descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
                 }
-                continuation.resume(returning: error)
+                if count >= 0 { written += count } else if errno != EINTR { error = errno }
             }
+            return error
         }
-        if error != 0 { throw StorageError(.invalid, "writing failed: \(String(cString: strerror(error)))") }
+        if error != 0 { throw failure(error) }
     }
 
     /// Makes the file appear.
-    func finish() throws {
-        guard let path else { return }
-        guard fsync(descriptor) == 0, close(descriptor) == 0, rename(partial, path) == 0 else {
-            let failure = Self.failure("“\(path)” can't be written")
-            unlink(partial)
-            throw failure
+    private func finish() throws(StorageError) {
+        guard let destination else { return }
+        guard fsync(descriptor) == 0, rename(partial, destination) == 0 else { throw failure(errno) }
+    }
+
+    private func failure(_ error: Int32) -> StorageError {
+        StorageError(.invalid, "\(name) can't be written: \(String(cString: strerror(error)))")
+    }
+
+    /// What may block runs elsewhere than on Swift's pool.
+    private static func unblocked<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: body()) }
         }
-    }
-
-    /// Removes what was written so far.
-    func giveUp() {
-        guard path != nil else { return }
-        close(descriptor)
-        unlink(partial)
-    }
-
-    private static func failure(_ what: String) -> StorageError {
-        StorageError(.invalid, "\(what): \(String(cString: strerror(errno)))")
     }
 }

@@ -16,7 +16,10 @@ struct NATSStorage: AsyncParsableCommand {
               nats-storage put reports/may.pdf may.pdf
               nats-storage list reports/
               nats-storage get reports/may.pdf -o copy.pdf
+
+            The exit status is 0, or 1 with the reason on standard error, or 2 for wrong usage.
             """,
+        version: StorageComponent.version,
         subcommands: [
             Serve.self, Put.self, Get.self, Info.self, List.self, Delete.self, Watch.self, Clean.self, Verify.self,
             VerifyStore.self, Config.self, SnapshotCommand.self, Copy.self,
@@ -24,6 +27,8 @@ struct NATSStorage: AsyncParsableCommand {
 
     /// Exits with 0, with 1 and the message on standard error, or with 2 for wrong usage.
     static func main() async {
+        // From the first moment on: one that comes during the component's start has its file read again, and ends nothing.
+        if CommandLine.arguments.dropFirst().first == "serve" { signal(SIGHUP, SIG_IGN) }
         ProcessMemory.keepFreed()
         do {
             var command = try parseAsRoot()
@@ -49,6 +54,7 @@ struct NATSStorage: AsyncParsableCommand {
 
 /// Writes a line to standard error.
 func complain(_ message: String) {
+    StatusLine.clear()
     let line = Array((message + "\n").utf8)
     _ = write(STDERR_FILENO, line, line.count)
 }

@@ -8,6 +8,7 @@ import UnixSignals
 /// Reads the configuration again on SIGHUP: all of it is checked, then what can change does; the rest is named.
 struct Reloading: Service, CustomStringConvertible {
     let configuration: Configuration
+    let hangups: UnixSignalsSequence
     let read: (@Sendable () throws -> Configuration)?
     let log: LogControl
     let metrics: OperationsMetrics
@@ -20,7 +21,7 @@ struct Reloading: Service, CustomStringConvertible {
     func run() async throws {
         let logger = log.logger(.program)
         var last = configuration
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+        for await _ in hangups.cancelOnGracefulShutdown() {
             guard let read else {
                 logger.warning("SIGHUP: there is no configuration file to be read again")
                 continue

@@ -9,6 +9,7 @@ import Storage
 import StorageConfiguration
 import StorageOperations
 import StorageService
+import UnixSignals
 
 struct Serve: AsyncParsableCommand {
     enum StoreType: String, ExpressibleByArgument, CaseIterable {
@@ -18,28 +19,42 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs the component until SIGTERM or Ctrl-C.",
         discussion: """
-            With --config the file says everything; the other options replace what they name. SIGHUP has the file read \
-            again: log, limits and http.browse take effect at once.
+            With --config the file says everything but what --server and --http replace; without it --instance, --store \
+            and --bucket say what is served. SIGHUP has the file read again: log, limits and http.browse take effect at \
+            once.
             """)
 
     @Option(help: "A configuration file (YAML).") var config: String?
-    @Option(help: "The NATS server's URL; otherwise the file's, NATS_URL, or nats://127.0.0.1:4222.")
+    @Option(
+        help: "The NATS server's URL, or several with commas; otherwise the file's, NATS_URL, or nats://127.0.0.1:4222."
+    )
     var server: String?
-    @Option(help: "The instance's name, without a configuration file.") var instance = "objectstore"
-    @Option(help: "Where objects lie, without a configuration file: memory or jetstream.")
-    var store = StoreType.jetstream
-    @Option(help: "The object store's bucket, for jetstream.") var bucket = "OBJECTS"
+    @Option(help: "The instance's name; objectstore unless given. Not with --config.") var instance: String?
+    @Option(help: "Where objects lie: memory, or jetstream unless given. Not with --config.") var store: StoreType?
+    @Option(help: "The object store's bucket, for jetstream; OBJECTS unless given. Not with --config.")
+    var bucket: String?
     @Option(help: "Where health, metrics and a page listen, as 127.0.0.1:8300; otherwise the file's, or nowhere.")
     var http: String?
 
+    func validate() throws {
+        let replaced = [("--instance", instance), ("--store", store?.rawValue), ("--bucket", bucket)]
+        if config != nil, let (option, _) = replaced.first(where: { $0.1 != nil }) {
+            throw ValidationError("\(option) and --config exclude one another: the file says what is served")
+        }
+    }
+
     func run() async throws {
+        // Before the file is read: what changes after that is not missed.
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let configuration = try loaded()
         let log = LogControl(configuration.log)
         LoggingSystem.bootstrap { log.handler($0) }
         let metrics = OperationsMetrics()
         MetricsSystem.bootstrap(metrics.factory)
         do {
-            try await Component(configuration, log: log, metrics: metrics, reload: config.map { _ in loaded }).run()
+            let component = Component(
+                configuration, log: log, metrics: metrics, hangups: hangups, reload: config.map { _ in loaded })
+            try await component.run()
         } catch {
             await log.flush()
             throw error
@@ -53,7 +68,8 @@ struct Serve: AsyncParsableCommand {
             guard let address = ListenAddress(http) else {
                 throw ValidationError("“\(http)” is not an address and a port, as 127.0.0.1:8300 is")
             }
-            configuration.http = OperationsOptions(address: address)
+            if configuration.http == nil { configuration.http = OperationsOptions(address: address) }
+            configuration.http?.address = address
         }
         return configuration
     }
@@ -61,10 +77,10 @@ struct Serve: AsyncParsableCommand {
     private func file() throws -> Configuration {
         if let config { return try Configuration(file: config, server: server) }
         let store: StoreConfiguration =
-            self.store == .memory ? .memory(.init()) : .jetStream(BucketConfiguration(name: bucket))
-        var configuration = Configuration(instance: try InstanceConfiguration(name: instance), store: store)
-        if let url = ProcessInfo.processInfo.environment["NATS_URL"] { configuration.nats.urls = [url] }
-        if let server { configuration.nats.urls = [server] }
+            self.store == .memory ? .memory(.init()) : .jetStream(BucketConfiguration(name: bucket ?? "OBJECTS"))
+        let instance = try InstanceConfiguration(name: instance ?? "objectstore")
+        var configuration = Configuration(instance: instance, store: store)
+        configuration.nats.urls = NATSOptions.servers(server)
         return configuration
     }
 }

@@ -24,12 +24,11 @@ struct SnapshotCommand: AsyncParsableCommand {
         @OptionGroup var connection: ConnectionOptions
 
         func run() async throws {
-            let sink = try FileSink(output)
             var export = Snapshot.Export()
             export.prefix = prefix
             export.includesData = !metadataOnly
-            do {
-                let statistics = try await store.withStore(connection) { store in
+            let statistics = try await FileSink.with(output) { sink in
+                try await store.withStore(connection) { store in
                     var counter = Counter()
                     return try await Snapshot.export(store, export) {
                         counter.show($0.objects, $0.bytes)
@@ -37,12 +36,8 @@ struct SnapshotCommand: AsyncParsableCommand {
                         try await sink.write(bytes)
                     }
                 }
-                try sink.finish()
-                complain("\(statistics.objects) objects, \(statistics.bytes) bytes exported")
-            } catch {
-                sink.giveUp()
-                throw error
             }
+            complain("\(statistics.objects) objects, \(statistics.bytes) bytes exported")
         }
     }
 
@@ -76,6 +71,7 @@ struct SnapshotCommand: AsyncParsableCommand {
                     counter.show($0.stored, $0.bytes)
                 }
             }
+            StatusLine.clear()
             if json { return printJSON(result) }
             print(
                 "\(result.stored) objects, \(result.bytes) bytes \(dryRun ? "would be " : "")imported; "
@@ -149,16 +145,3 @@ struct SnapshotCommand: AsyncParsableCommand {
 }
 
 extension Snapshot.Import.Existing: ExpressibleByArgument {}
-
-/// How many objects and bytes so far, on standard error, where a person looks at it.
-struct Counter {
-    private let isShown = isatty(STDERR_FILENO) == 1
-    private var last = ContinuousClock.now
-
-    mutating func show(_ objects: Int, _ bytes: Int) {
-        guard isShown, ContinuousClock.now - last > .milliseconds(200) else { return }
-        last = .now
-        let line = Array("\r\(objects) objects, \(bytes >> 20) MiB".utf8)
-        _ = write(STDERR_FILENO, line, line.count)
-    }
-}

@@ -111,6 +111,7 @@ extension Configuration {
             throw StorageError(.invalid, "the configuration file “\(file)” can't be read")
         }
         try self.init(yaml: text, environment: ProcessInfo.processInfo.environment)
-        if let server { nats.urls = [server] }
+        let servers = ServerURL.list(server ?? "")
+        if !servers.isEmpty { nats.urls = servers }
     }
 }

@@ -27,7 +27,7 @@ import Testing
         ("$SRV.STATS", ["monitor", "operator"]),
         ("$JS.API.STREAM.INFO.OBJ_OBJECTS", ["operator"]),
         ("$JS.API.STREAM.DELETE.NONE", ["operator"]),
-        ("$O.OBJECTS.C.forged", ["operator"]),
+        ("$O.OBJECTS.C.forged", ["operator"]), ("$JS.ACK.NONE.c.1.1.1.1.0", ["operator"]),
         ("_INBOX_reader.forged", []), ("_INBOX_component.forged", []),
     ]
 
@@ -132,30 +132,94 @@ import Testing
         #expect(await stage.component.stop() == 0)
     }
 
+    /// A snapshot of a stream stops after some megabytes unless its chunks are acknowledged.
+    @Test(arguments: ServerFlavor.allCases)
+    func anOperatorBacksTheBucketUp(_ flavor: ServerFlavor) async throws {
+        let stage = try await Stage(flavor)
+        let connection = try await stage.connect("operator")
+        // Bytes that no snapshot can make smaller.
+        let random = try FileHandle(forReadingAtPath: "/dev/urandom")?.read(upToCount: 12_000_000)
+        try await RemoteStore(connection).put("large", ObjectBody([UInt8](random ?? Data())))
+        let chunks = try await connection.subscribe("_INBOX_operator.snapshot", capacity: 1024)
+        let request = #"{"deliver_subject": "_INBOX_operator.snapshot", "chunk_size": 131072}"#
+        _ = try await connection.request("$JS.API.STREAM.SNAPSHOT.OBJ_OBJECTS", payload: Array(request.utf8))
+        var size = 0
+        while let chunk = try await chunks.next(timeout: .seconds(10)), !chunk.payload.isEmpty {
+            size += chunk.payload.count
+            if let reply = chunk.reply { try await connection.publish(reply, payload: []) }
+        }
+        #expect(size > 12_000_000)
+        await connection.close()
+        #expect(await stage.component.stop() == 0)
+    }
+
+    /// With what the file has in comments for it.
+    @Test(arguments: ServerFlavor.allCases)
+    func aPipelineRunsWithWhatIsLeftToBeAllowed(_ flavor: ServerFlavor) async throws {
+        let stage = try await Stage(flavor, hasPipeline: true)
+        let sensor = try await stage.connect("sensor")
+        let told = try await sensor.subscribe("stored.sensors", capacity: 8)
+        let dead = try await sensor.subscribe("dead.sensors", capacity: 8)
+        for payload in ["small", "larger than ten bytes"] {
+            _ = try await sensor.request("sensors.a", payload: Array(payload.utf8))
+        }
+        #expect(try await told.next(timeout: .seconds(10)) != nil, "\(stage.component.said)")
+        let letter = try await dead.next(timeout: .seconds(10))
+        #expect(letter?.headers.first("Storage-Error-Code") == "too_large", "\(stage.component.said)")
+        await sensor.close()
+        #expect(await stage.component.stop() == 0)
+        #expect(!stage.component.said.lowercased().contains("permission"), "\(stage.component.said)")
+    }
+
     /// A server with the roles, and a component as the role of its own.
     private struct Stage {
         let server: NATSServer
         let component: Program.Component
 
-        init(_ flavor: ServerFlavor) async throws {
+        init(_ flavor: ServerFlavor, hasPipeline: Bool = false) async throws {
             let names = ["component"] + RoleTests.roles
             let passwords = names.map { "\($0.uppercased())_PASSWORD: \"\($0)-password\"" }.joined(separator: "\n")
-            server = try await NATSServer(
-                flavor, configuration: passwords + "\n" + (try Deployment.text("nats/roles.conf")))
+            var roles = try Deployment.text("nats/roles.conf")
+            if hasPipeline {
+                roles = roles.replacing(##"    # ""##, with: ##"    ""##)
+                    .replacing("users: [", with: "users: [\n{ user: sensor, password: sensor-password }")
+            }
+            server = try await NATSServer(flavor, configuration: passwords + "\n" + roles)
+            if hasPipeline { try await Self.createStreams(server) }
             let file = server.folder.appendingPathComponent("component.yaml")
             try """
             nats: {url: "\(server.url)", user: component, password: component-password, inbox_prefix: _INBOX_component}
             log: {level: info}
-            instances: [{store: {type: jetstream, bucket: OBJECTS}}]
+            instances: [{store: {type: jetstream, bucket: OBJECTS}\(hasPipeline ? Self.pipeline : "")}]
             """.write(to: file, atomically: true, encoding: .utf8)
             component = try await Program.Component(["--config", file.path])
         }
 
+        private static let pipeline = """
+            , limits: {max_object_size: 10}, ports: {
+              inputs: [{name: write, type: jetstream, stream: SENSORS, subject: sensors.>, dead_letter: dead.sensors}],
+              outputs: [{name: events, type: jetstream, subject: "audit.{type}"},
+                {name: stored, type: jetstream, subject: stored.sensors}]}
+            """
+
+        private static func createStreams(_ server: NATSServer) async throws {
+            let connection = try await connect(server, "operator")
+            let streams = JetStream(connection)
+            for (name, subjects) in [
+                ("SENSORS", ["sensors.>"]), ("DEAD", ["dead.>"]), ("TOLD", ["audit.>", "stored.sensors"]),
+            ] {
+                _ = try await streams.createStream(StreamConfiguration(name: name, subjects: subjects))
+            }
+            await connection.close()
+        }
+
         func url(_ role: String) -> String { "nats://\(role):\(role)-password@127.0.0.1:\(server.port)" }
 
-        func connect(_ role: String) async throws -> NATSConnection {
+        func connect(_ role: String) async throws -> NATSConnection { try await Self.connect(server, role) }
+
+        private static func connect(_ server: NATSServer, _ role: String) async throws -> NATSConnection {
             var options = NATSOptions()
-            options.urls = [url(role)]
+            options.urls = ["nats://\(role):\(role)-password@127.0.0.1:\(server.port)"]
             options.inboxPrefix = "_INBOX_\(role)"
             return try await NATSConnection.connect(options)
         }

@@ -64,6 +64,61 @@ import Testing
         #expect(await component.stop() == 0)
     }
 
+    @Test func everyLinkInTheManualLeadsSomewhere() throws {
+        var count = 0
+        for page in try Documents.manual() {
+            let text = try String(contentsOf: page, encoding: .utf8)
+            for match in text.matches(of: /\]\(([^)\s]+)\)/) where !match.1.contains("://") {
+                let parts = match.1.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(
+                    String.init)
+                let target = parts[0].isEmpty ? page : page.deletingLastPathComponent().appending(path: parts[0])
+                let name = "\(page.lastPathComponent): \(match.1)"
+                #expect(FileManager.default.fileExists(atPath: target.path), "\(name)")
+                if parts.count == 2 {
+                    let anchors = Documents.anchors(try String(contentsOf: target, encoding: .utf8))
+                    #expect(anchors.contains(parts[1]), "\(name)")
+                }
+                count += 1
+            }
+        }
+        #expect(count > 50)
+    }
+
+    /// What a page shows of a configuration, put where it belongs.
+    @Test func everyConfigurationInTheManualIsValid() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "manual-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "part.yaml")
+        var count = 0
+        for page in try Documents.manual() {
+            for part in Documents.blocks("yaml", in: try String(contentsOf: page, encoding: .utf8)) {
+                let indented = part.replacing("\n", with: "\n    ")
+                let whole =
+                    switch part.prefix(while: { $0 != ":" }) {
+                    case "instances": part
+                    case "store": "instances:\n  - " + indented
+                    case "ports": "instances:\n  - store: {type: memory}\n    " + indented
+                    default: part + "\ninstances: [{store: {type: memory}}]"
+                    }
+                try whole.write(to: file, atomically: true, encoding: .utf8)
+                let checked = try await Program.run(
+                    ["config", "check", file.path], environment: ["STORAGE_KEY": String(repeating: "5e", count: 32)])
+                #expect(checked.status == 0, "\(page.lastPathComponent): \(part)\n\(checked.complaints)")
+                count += 1
+            }
+        }
+        #expect(count >= 4)
+    }
+
+    /// Each page is found from the README.
+    @Test func theReadmeNamesEveryPage() throws {
+        let readme = try Documents.text("README.md")
+        for page in try Documents.manual().dropFirst() {
+            #expect(readme.contains("(docs/\(page.lastPathComponent)"), "\(page.lastPathComponent)")
+        }
+    }
+
     @Test func everyLinkInTheDocumentationLeadsSomewhere() async throws {
         let scratch = Bundle.main.bundleURL.deletingLastPathComponent().deletingLastPathComponent()
         let output = FileManager.default.temporaryDirectory.appending(path: "docs-\(UUID().uuidString)")

@@ -72,6 +72,74 @@ import Testing
         }
     }
 
+    /// The answer is lost, and somebody else is faster than the request's second sending.
+    @Test(arguments: [1, 2])
+    func writesThatMayHaveHappenedAreToldSo(_ losses: Int) async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        var first = try await store.put("key", ObjectBody("1"))
+        let swap = PutOptions(precondition: .matches(first.version))
+        try await server.fail(["kind": "overtaken", "method": "POST", "times": losses])
+        let error = await #expect(throws: StorageError.self) {
+            try await store.put("key", ObjectBody("2"), options: swap)
+        }
+        let current = try await store.info("key").version
+        #expect(error?.kind == .unavailable && error?.errorClass == .conflict && error?.currentVersion == current)
+        await #expect { try await store.put("key", ObjectBody("3"), options: swap) } throws: {
+            ($0 as? StorageError)?.kind == .preconditionFailed
+        }
+        first = try await store.put("key", ObjectBody("1"))
+        try await server.fail(["kind": "lost", "method": "DELETE", "times": losses])
+        let delete = await #expect(throws: StorageError.self) {
+            try await store.delete("key", options: DeleteOptions(precondition: .matches(first.version)))
+        }
+        #expect(delete?.kind == .unavailable && delete?.errorClass == .conflict && delete?.currentVersion == nil)
+    }
+
+    @Test(arguments: [1, 2])
+    func changesOfMetadataThatMayHaveHappenedAreToldSo(_ losses: Int) async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        let attributes = ObjectAttributes(metadata: ["m": ["1"]])
+        let first = try await store.put("key", ObjectBody("1"))
+        try await server.fail(["kind": "lost", "method": "PATCH", "times": losses])
+        let options = SetMetadataOptions(precondition: .matches(first.version))
+        let own = try await store.setMetadata("key", attributes, options: options)
+        #expect(try await store.info("key").version == own.version && own.attributes == attributes)
+        try await server.fail(["kind": "overtaken", "method": "PATCH", "times": losses])
+        let error = await #expect(throws: StorageError.self) {
+            let options = SetMetadataOptions(precondition: .matches(own.version))
+            _ = try await store.setMetadata("key", attributes, options: options)
+        }
+        #expect(error?.kind == .unavailable && error?.errorClass == .conflict)
+        // Unconditionally, the other one's object gets them.
+        try await server.fail(["kind": "overtaken", "method": "PATCH", "times": losses])
+        #expect(try await store.setMetadata("key", attributes, options: SetMetadataOptions()).size == 6)
+    }
+
+    @Test func numbersThatMakeNoSenseAreNotTaken() async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        for range in ["bytes=0-9223372036854775807", "bytes=0-9223372036854775806", "bytes=0-0", "bytes=0--9", "x"] {
+            try await server.fail(
+                ["kind": "none", "method": "PUT"],
+                ["kind": "status", "status": 308, "method": "PUT", "headers": ["Range": range]])
+            await #expect { try await store.put("key", ObjectBody(bytes(3_000_000))) } throws: {
+                ($0 as? StorageError)?.kind == .internal
+            }
+        }
+        #expect(try await server.state().sessions == 0)
+    }
+
+    @Test func aPrefixThatIsCutWronglyIsNotTold() async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        for key in ["a b", "a::b", "a::c"] as [ObjectKey] { try await store.put(key, ObjectBody("x")) }
+        try await server.fail(["kind": "first-character", "method": "GET"])
+        let page = try await store.list(ListQuery(delimiter: "::"))
+        #expect(page.keys == ["a b"] && page.prefixes == ["a::"])
+    }
+
     @Test(arguments: [10, 2_500_000])
     func ofRacingWritersOneWins(_ size: Int) async throws {
         let server = try await GCSServer()

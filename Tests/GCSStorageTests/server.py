@@ -72,13 +72,17 @@ class Handler(BaseHTTPRequestHandler):
             with lock:
                 sessions[query["upload_id"]]["bytes"] += body[: 256 << 10]
             return self.reply(503, {"error": {"message": "half"}})
-        if fault["kind"] == "lost":
-            kept, self.wfile = self.wfile, open("/dev/null", "wb")
+        if fault["kind"] in ("lost", "overtaken"):
+            self.wfile = open("/dev/null", "wb")
         try:
             if tokens and self.headers.get("Authorization") not in [f"Bearer {t}" for t in tokens]:
                 raise Refused(401, "authError")
             with lock:
-                status, value, headers = self.act(split.path, query, body, fault)
+                try:
+                    status, value, headers = self.act(split.path, query, body, fault)
+                finally:
+                    if fault["kind"] == "overtaken":
+                        self.overtake(split.path, query)
             if fault["kind"] == "truncate":
                 self.send_response(status)
                 for name, text in headers:
@@ -92,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(status, value, headers)
         except Refused as refused:
             self.reply(refused.status, {"error": {"code": refused.status, "message": refused.reason, "errors": [{"reason": refused.reason}]}})
-        if fault["kind"] == "lost":
+        if fault["kind"] in ("lost", "overtaken"):
             self.reset()
 
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = answer
@@ -142,8 +146,13 @@ class Handler(BaseHTTPRequestHandler):
         if match[1]:
             return self.upload(bucket, query, body)
         if match[3] is None:
-            return self.list(bucket, query)
+            return self.list(bucket, query, fault)
         return self.object(bucket, unquote(match[3]), query, body, fault)
+
+    def overtake(self, path, query):
+        # Somebody else replaces what the request made.
+        name = query.get("name") or unquote(path.rsplit("/", 1)[1])
+        self.store(buckets["bucket"], name, {}, {}, b"theirs")
 
     def check(self, current, query):
         generation = int(current["generation"]) if current else 0
@@ -228,9 +237,11 @@ class Handler(BaseHTTPRequestHandler):
         part = media[int(first) : int(last) + 1]
         return 206, part, [("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(media)}")]
 
-    def list(self, bucket, query):
+    def list(self, bucket, query, fault):
         prefix, start = query.get("prefix", ""), query.get("startOffset", "").encode()
         token, limit, delimiter = query.get("pageToken", "").encode(), min(PAGE, int(query.get("maxResults", 1000))), query.get("delimiter")
+        if delimiter and fault["kind"] == "first-character":
+            delimiter = delimiter[0]
         items, prefixes, last = [], [], None
         for name in sorted(bucket, key=str.encode):
             if not name.startswith(prefix) or name.encode() < start:

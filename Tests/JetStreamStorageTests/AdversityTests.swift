@@ -86,4 +86,39 @@ import Testing
         #expect(try await fixture.chunkCount() == 4 + (stored == 0 ? 0 : 3))
         await fixture.close()
     }
+
+    /// Many puts of one key take turns; those that were given up must not take theirs, after others have gone on.
+    @Test(arguments: ServerFlavor.allCases)
+    func whatWasGivenUpIsNotStoredLater(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor)
+        _ = try await fixture.store.list(ListQuery())
+        for _ in 0..<3 {
+            let puts = (0..<200).map { number in
+                Task { try await fixture.store.put("key", ObjectBody("given up \(number)")) }
+            }
+            try await Task.sleep(for: .milliseconds(20))
+            for put in puts { put.cancel() }
+            // As long as those may take that were sent before.
+            try await Task.sleep(for: .milliseconds(50))
+            let last = try await fixture.store.put("key", ObjectBody("last"))
+            for put in puts { _ = await put.result }
+            #expect(try await fixture.store.info("key").version == last.version)
+            #expect(try await fixture.chunkCount() == 1)
+        }
+        await fixture.close()
+    }
+
+    /// A put that repeats one whose object is gone has been done.
+    @Test(arguments: ServerFlavor.allCases)
+    func aRepeatedPutOfADeletedObjectIsDone(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor)
+        var options = PutOptions()
+        options.messageID = "one"
+        let first = try await fixture.store.put("key", ObjectBody("x"), options: options)
+        #expect(try await fixture.store.delete("key"))
+        let second = try await fixture.store.put("key", ObjectBody("x"), options: options)
+        #expect((second.version, second.size) == (first.version, 1))
+        #expect(try await fixture.store.list(ListQuery()).keys.isEmpty)
+        await fixture.close()
+    }
 }

@@ -1,5 +1,7 @@
 import Foundation
+import Logging
 import NATS
+import Synchronization
 import TestSupport
 import Testing
 
@@ -95,6 +97,25 @@ func connect(_ server: NATSServer, _ adjust: (inout NATSOptions) -> Void = { _ i
         #expect(connection.state == .closed)
     }
 
+    /// A loss is a warning; that a connection breaks which is closed here is no news.
+    @Test(arguments: [true, false])
+    func lossesAreTold(_ drains: Bool) async throws {
+        let server = try await NATSServer(.newest)
+        let records = Records()
+        let connection = try await connect(server) { $0.logger = Logger(label: "test") { _ in records } }
+        var changes = connection.stateChanges().makeAsyncIterator()
+        server.kill()
+        #expect(await changes.next() == .reconnecting)
+        try await server.start()
+        #expect(await changes.next() == .connected)
+        if drains { await connection.drain() } else { await connection.close() }
+        // What the library says of the end comes on a thread of its own.
+        try await Task.sleep(for: .milliseconds(200))
+        let told = records.texts.filter { $0.contains("connection is") }
+        let end = (drains ? ["info: NATS connection is draining"] : []) + ["info: NATS connection is closed"]
+        #expect(told == ["warning: NATS connection is reconnecting", "info: NATS connection is connected"] + end)
+    }
+
     @Test func overflowIsCounted() async throws {
         let server = try await NATSServer(.newest)
         let connection = try await connect(server)
@@ -143,4 +164,26 @@ func expect(
     } catch {
         #expect((error as? NATSError)?.code == code, "\(error)", sourceLocation: sourceLocation)
     }
+}
+
+/// What was logged.
+private final class Records: LogHandler {
+    private let all = Mutex<[String]>([])
+
+    var texts: [String] { all.withLock { $0 } }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .trace }
+        set {}
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) { all.withLock { $0.append("\(event.level): \(event.message)") } }
 }

@@ -75,6 +75,11 @@ import Testing
         ]
         let identity = WebIdentityCredentials(http: http, environment: web, region: "eu-west-1")
         #expect(try await found(identity)?.hasPrefix("key-") == true)
+        for (region, host) in [("eu-west-1", "eu-west-1.amazonaws.com"), ("cn-north-1", "cn-north-1.amazonaws.com.cn")]
+        {
+            let identity = WebIdentityCredentials(http: http, environment: [:], region: region)
+            #expect(identity.endpoint == "https://sts.\(host)")
+        }
     }
 
     @Test func oneFetchServesAllAndRenewsInTime() async throws {

@@ -54,6 +54,11 @@ struct FaultServer {
         _ = try await http.send(HTTPRequest(.put, url + "/_clock?ahead=\(seconds)", body: .bytes([])))
     }
 
+    /// How it differs from S3: `folders` or `copies`.
+    func differ(by manner: String) async throws {
+        _ = try await http.send(HTTPRequest(.put, url + "/_manner?is=\(manner)", body: .bytes([])))
+    }
+
     func state() async throws -> State {
         let response = try await http.send(HTTPRequest(.get, url + "/_state"))
         return try JSONDecoder().decode(State.self, from: Data(try await response.body.collect(upTo: 1 << 20)))

@@ -1,7 +1,8 @@
 """A small S3 that fails as it is told. Usage: server.py PORT
 
 PUT /_faults sets a list of {"method", "match", "times", "kind", ...}; each request takes the first that fits.
-GET /_state tells what is there. Signatures are not checked, access keys are where a fault says so.
+PUT /_manner sets how the server differs:
+"folders": it lists folder by folder, "copies": it ignores whom a copy replaces. GET /_state tells what is there. Signatures are not checked, access keys are where a fault says so.
 """
 import base64, datetime, hashlib, json, socket, struct, sys, threading, time
 from email.utils import format_datetime
@@ -11,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 lock = threading.Lock()
 objects, uploads, faults, requests = {}, {}, [], []
 clock = {"ahead": 0}
+manner = {"is": ""}
 keys = {"issued": 0}
 written = {}
 
@@ -30,6 +32,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp=None):
         return format_datetime(now(), usegmt=True)
+
+    def handle_expect_100(self):
+        self.send_response_only(100)
+        self.end_headers()
+        self.wfile.flush()
+        return True
 
     def reply(self, status, body=b"", headers=()):
         self.send_response(status)
@@ -72,6 +80,8 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.read(min(length, 1000))
             return self.reset()
         body = self.rfile.read(length)
+        if len(body) < length:
+            return self.reset()
         stamp = self.headers.get("x-amz-date")
         if clock["ahead"] and stamp:
             sent = datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
@@ -89,6 +99,13 @@ class Handler(BaseHTTPRequestHandler):
             with lock:
                 fault["times"] += 1
             return self.error(400, "ExpiredToken")
+        if kind == "overtaken":
+            # It happens, its answer is lost, and somebody else replaces what it made.
+            self.wfile = open("/dev/null", "wb")
+            self.act(split.path, query, body, {})
+            if self.command != "DELETE":
+                self.theirs(split.path)
+            return self.reset()
         if kind == "lost":
             self.wfile = open("/dev/null", "wb")
             self.act(split.path, query, body, {})
@@ -104,6 +121,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200)
         if path == "/_clock":
             clock["ahead"] = int(query["ahead"])
+            return self.reply(200)
+        if path == "/_manner":
+            manner["is"] = query["is"]
             return self.reply(200)
         if path == "/_state":
             state = {"objects": len(objects), "uploads": len(uploads), "requests": requests, "written": written}
@@ -136,7 +156,7 @@ class Handler(BaseHTTPRequestHandler):
         with lock:
             current = objects.get(key)
         if key is None:
-            return self.bucket(query)
+            return self.bucket(query, fault)
         if self.command == "POST" and "uploads" in query:
             with lock:
                 number = str(len(requests))
@@ -144,15 +164,40 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, f"<R><UploadId>{number}</UploadId></R>".encode())
         if "uploadId" in query:
             return self.upload(key, query, body)
+        if "x-amz-copy-source" in self.headers:
+            return self.copy(path, key, fault)
         if self.command == "PUT":
             return self.put(key, body, self.metadata(), fault)
         if self.command == "DELETE":
             with lock:
+                wanted = self.headers.get("If-Match")
+                if wanted and (key not in objects or objects[key][1] != wanted):
+                    return self.error(412, "PreconditionFailed")
                 objects.pop(key, None)
             return self.reply(204)
         if current is None:
             return self.error(404, "NoSuchKey")
         self.read(current, fault)
+
+    def theirs(self, path):
+        with lock:
+            objects[unquote(path).lstrip("/").split("/", 1)[1]] = (b"theirs", '"theirs"', [("x-amz-meta-nats-storage", "token=theirs")])
+
+    def copy(self, path, key, fault):
+        with lock:
+            source = objects.get(unquote(self.headers["x-amz-copy-source"]).lstrip("/").split("/", 1)[1])
+        if source is None:
+            return self.error(404, "NoSuchKey")
+        if self.headers.get("x-amz-copy-source-if-match", source[1]) != source[1]:
+            return self.error(412, "PreconditionFailed")
+        if fault.get("kind") == "raced":
+            self.theirs(path)
+        with lock:
+            wanted = self.headers.get("If-Match")
+            if wanted and manner["is"] != "copies" and (key not in objects or objects[key][1] != wanted):
+                return self.error(412, "PreconditionFailed")
+            objects[key] = (source[0], source[1], self.metadata())
+        self.reply(200, f"<R><ETag>{source[1]}</ETag></R>".encode())
 
     def metadata(self):
         written.clear()
@@ -202,6 +247,8 @@ class Handler(BaseHTTPRequestHandler):
             first, last = int(first), min(int(last or whole), whole - 1)
             status, body = 206, body[first : last + 1]
             headers.append(("Content-Range", f"bytes {first}-{last}/{whole}"))
+        if fault.get("kind") == "no-length":
+            return self.sizeless(headers)
         headers.append(("Content-Length", str(len(body))))
         if fault.get("kind") == "corrupt":
             body = bytes([body[0] ^ 1]) + body[1:]
@@ -212,11 +259,35 @@ class Handler(BaseHTTPRequestHandler):
             return self.reset()
         self.reply(status, body, headers)
 
-    def bucket(self, query):
+    def sizeless(self, headers):
+        self.send_response(200)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def bucket(self, query, fault):
+        by_folders = manner["is"] == "folders"
+        rank = (lambda name: name.split("/")) if by_folders else (lambda name: name)
+        token, after, limit = query.get("continuation-token"), query.get("start-after", ""), int(query.get("max-keys", 1000))
         with lock:
-            names = sorted(key for key in objects if key.startswith(query.get("prefix", "")))
+            names = sorted((key for key in objects if key.startswith(query.get("prefix", ""))), key=rank)
+        names = [name for name in names if rank(name) > rank(token or after)]
+        if by_folders and after and not token:
+            names = [name for name in names if not name.startswith(after + "/")]
+        kind = fault.get("kind")
+        if kind in ("no-token", "same-token"):
+            more = "<IsTruncated>true</IsTruncated>" + "<NextContinuationToken>x</NextContinuationToken>" * (kind == "same-token")
+        elif len(names) > limit:
+            names = names[:limit]
+            more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{names[-1]}</NextContinuationToken>"
+        else:
+            more = "<IsTruncated>false</IsTruncated>"
+        prefixes = "".join(f"<CommonPrefixes><Prefix>{prefix}</Prefix></CommonPrefixes>" for prefix in fault.get("prefixes", []))
         contents = "".join(f"<Contents><Key>{name}</Key><Size>0</Size></Contents>" for name in names)
-        self.reply(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>".encode())
+        if prefixes:
+            contents = ""
+        self.reply(200, f"<ListBucketResult>{more}{contents}{prefixes}</ListBucketResult>".encode())
 
 
 class Server(ThreadingHTTPServer):

@@ -50,6 +50,19 @@ import Testing
         #expect(limits.maxEntries == 5 && limits.whenFull == .refuse)
     }
 
+    @Test func serversInOneTextHaveCommasBetweenThem() throws {
+        let yaml = "nats: {url: \"${URL:-nats://c:3}\"}\ninstances: [{store: {type: memory}}]"
+        #expect(try parse(yaml, ["URL": "nats://a:1, nats://b:2,"]).nats.urls == ["nats://a:1", "nats://b:2"])
+        let secrets = "nats://u:a,b,c@h:1,d,nats://u:p@h:2,u:p@h:3"
+        let urls = ["nats://u:a,b,c@h:1", "d", "nats://u:p@h:2", "u:p@h:3"]
+        #expect(try parse(yaml, ["URL": secrets]).nats.urls == urls)
+        // A variable that is empty is as one that is not there.
+        for environment in [[:], ["URL": ""]] { #expect(try parse(yaml, environment).nats.urls == ["nats://c:3"]) }
+        #expect { try parse("nats: {url: \" , \"}\ninstances: [{store: {type: memory}}]") } throws: {
+            "\($0)".contains("is no URL such as")
+        }
+    }
+
     @Test func inputsAndOutputsFromTheirKeys() throws {
         let configuration = try parse(
             """
@@ -92,6 +105,15 @@ import Testing
     }
 
     @Test(arguments: [
+        "nats://a", "nats://u:p@a:4222", "tls://a:1/", "a", "a:4222", "nats://[::1]:4222", "[::1]",
+        "nats://token@10.0.0.1:1",
+    ])
+    func urlsAreTaken(_ url: String) throws {
+        let configuration = try parse("nats: {url: '\(url)'}\ninstances: [{store: {type: memory}}]")
+        #expect(configuration.nats.urls == [url])
+    }
+
+    @Test(arguments: [
         ("inputs: [{name: write, type: jetstream}]", "ports.inputs[0]: has no stream"),
         ("inputs: [{name: get, order: key}]", "ports.inputs[0].order"),
         ("inputs: [{name: write, type: core, ack_wait: 5s}]", "ports.inputs[0].ack_wait"),
@@ -105,6 +127,21 @@ import Testing
             "inputs: [{name: write, type: jetstream, stream: S}, {name: write, type: jetstream, stream: S, subject: a}]",
             "durable"
         ),
+        ("inputs: [{name: put, subject: storage.objectstore.get}]", "instances[0].ports: put and get both take"),
+        ("inputs: [{name: write, subject: 'storage.*.put'}]", "instances[0].ports: put and write both take"),
+        ("inputs: [{name: write, subject: storage.objectstore.stored}]", "instances[0].ports: write takes from"),
+        ("inputs: [{name: write, subject: in, dead_letter: in}]", "write takes from “in” the dead letters"),
+        (
+            "inputs: [{name: write, type: jetstream, stream: S, subject: 'e.>'}], "
+                + "outputs: [{name: events, subject: 'e.{type}.{instance}'}]", "write takes from “e.>” the events"
+        ),
+        ("inputs: [{name: write, subject: [a, 'b c']}]", "ports.inputs[0].subject[1]: “b c” is no subject"),
+        ("inputs: [{name: upload, subject: 'a.*'}]", "ports.inputs[0].subject: “a.*” is no subject without wildcards"),
+        ("inputs: [{name: write, dead_letter: 'a.*'}]", "ports.inputs[0].dead_letter: “a.*” is no subject without"),
+        ("inputs: [{name: write, type: jetstream, stream: bad name}]", "ports.inputs[0].stream: “bad name” is no name"),
+        ("inputs: [{name: write, type: jetstream, stream: S, durable: a.b}]", "ports.inputs[0].durable: “a.b” is no"),
+        ("outputs: [{name: events, subject: 'x.*'}]", "ports.outputs[0].subject: “x.*” is no subject without"),
+        ("outputs: [{name: events, subject: 'x.{typ}'}]", "ports.outputs[0].subject: “x.{typ}” holds other braces"),
         ("outputs: [{name: stored, types: [stored]}]", "ports.outputs[0].types"),
         ("outputs: [{name: events, types: [gone]}]", "ports.outputs[0].types"),
         ("outputs: [{name: events, sample: 2}]", "ports.outputs[0].sample"),
@@ -153,13 +190,13 @@ import Testing
               - store: {type: s3, bucket: my-bucket, prefix: team/, region: eu-west-1, endpoint: "http://s3.local:9000",
                         force_path_style: false, access_key_id: "${ID}", secret_access_key: "${SECRET}",
                         payload_signing: signed, part_size: 16MiB, create: true, conditional_writes: supported,
-                        stall_timeout: 5s, max_connections: 7, ca: ca.pem, abort_uploads_after: 7d}
+                        stall_timeout: 5s, max_connections: 7, ca: ca.pem, list_order: bytes, abort_uploads_after: 7d}
             """, ["ID": "key-id", "SECRET": "very-secret"])
         guard case .s3(let bucket) = configuration.instances[0].store else { return #expect(Bool(false)) }
         #expect(bucket.bucket == "my-bucket" && bucket.prefix == "team/" && bucket.region == "eu-west-1")
         #expect(bucket.endpoint == "http://s3.local:9000" && bucket.forcePathStyle == false && bucket.create)
         #expect(bucket.partSize == 16 << 20 && bucket.http.stallTimeout == .seconds(5))
-        #expect(bucket.abortUploadsAfter == .seconds(7 * 86_400))
+        #expect(bucket.abortUploadsAfter == .seconds(7 * 86_400) && bucket.listOrder == .bytes)
         #expect(bucket.http.connectionsPerHost == 7 && bucket.http.certificateAuthorities == "ca.pem")
         guard case .fixed(let credentials) = bucket.credentials else { return #expect(Bool(false)) }
         #expect(credentials.accessKeyID == "key-id" && credentials.secretAccessKey == "very-secret")
@@ -244,6 +281,19 @@ import Testing
         ("instances: [{store: {type: gcs, bucket: bbb, credentials: {file: /none}}}]", "file “/none” can't be read"),
         ("instances: [{store: {type: gcs, bucket: bbb, credentials: x, anonymous: true}}]", "has both"),
         ("instances: [{store: {type: gcs, bucket: bbb, endpoint: storage.local}}]", "endpoint “storage.local”"),
+        ("instances: []", "instances: is empty"),
+        (
+            "instances: [{name: a, store: {type: memory}}, {name: b, store: {type: memory}, "
+                + "ports: {inputs: [{name: put, subject: storage.a.put}]}}]", "instances: instances a and b both answer"
+        ),
+        ("instances: [{store: {type: jetstream, bucket: x y}}]", "instances[0].store.bucket: “x y” is not a name"),
+        (
+            "instances: [{store: {type: memory, max_bytes: 9999999999TiB}}]",
+            "instances[0].store.max_bytes: 9999999999TiB"
+        ),
+        ("nats: {url: 'http://u:secret@x'}\ninstances: []", "nats.url: “http://x” is no URL"),
+        ("nats: {url: [nats://x, 'y:0']}\ninstances: []", "nats.url[1]: “y:0” is no URL"),
+        ("nats: {inbox_prefix: 'a.*'}\ninstances: []", "nats.inbox_prefix: “a.*” is no subject"),
         ("{", "not YAML"), ("", "empty"), ("[]", "is not a mapping"),
     ])
     func mistakesAreNamed(_ yaml: String, _ expected: String) {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct ObservedStoreTests {
-    private let base = MemoryStore()
+    private let base = MemoryStore(firstVersion: 1)
 
     /// What the layer itself tells: a memory store could be followed too.
     private func watch(
@@ -261,7 +261,7 @@ import Testing
 
     @Test func aShutdownEndsItAll() async throws {
         for overflow in [ObservedStore.Overflow.drop, .wait] {
-            let store = ObservedStore(MemoryStore(), overflow: overflow)
+            let store = ObservedStore(MemoryStore(firstVersion: 1), overflow: overflow)
             let changes = try await store.watch(WatchQuery())
             try await store.put("k", ObjectBody("x"))
             await store.shutdown()

@@ -52,6 +52,51 @@ import Testing
         #expect(try await program.stop() == 0)
     }
 
+    /// It has the file read again once that can be.
+    @Test func aHangupDuringTheStartEndsNothing() async throws {
+        let server = try await NATSServer(.newest)
+        let file = server.folder.appendingPathComponent("component.yaml")
+        // While its server does not answer it can't go on.
+        server.signal(SIGSTOP)
+        try "nats: {url: \"\(server.url)\"}\ninstances: [{name: t, store: {type: memory}}]"
+            .write(to: file, atomically: true, encoding: .utf8)
+        let starting = Task { try await TestSupport.Program.Component(["--config", file.path]) }
+        try await Task.sleep(for: .milliseconds(700))
+        for pid in try processes(whoseArgumentsName: file.path) { kill(pid, SIGHUP) }
+        try await Task.sleep(for: .milliseconds(100))
+        server.signal(SIGCONT)
+        let component = try await starting.value
+        try await eventually("the file is not read again: \(component.said)") {
+            component.said.contains("configuration read again")
+        }
+        #expect(await component.stop() == 0)
+    }
+
+    private func processes(whoseArgumentsName file: String) throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { pid in
+            let arguments = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)
+            return arguments?.contains(file) ?? false
+        }
+    }
+
+    /// What the command line names takes the place of that alone.
+    @Test func anAddressOnTheCommandLineLeavesTheRestAsItIs() async throws {
+        let server = try await NATSServer(.newest)
+        let file = server.folder.appendingPathComponent("component.yaml")
+        try """
+        nats: {url: "\(server.url)"}
+        http: {listen: "127.0.0.1:1", browse: false}
+        instances: [{name: t, store: {type: memory}}]
+        """.write(to: file, atomically: true, encoding: .utf8)
+        let port = try NATSServer.freePort()
+        let component = try await TestSupport.Program.Component([
+            "--config", file.path, "--http", "127.0.0.1:\(port)",
+        ])
+        let answer = try await WebClient(port).exchange("GET /keys?instance=t HTTP/1.0\r\n\r\n")
+        #expect(try WebAnswer(answer).status == 403)
+        #expect(await component.stop() == 0)
+    }
+
     @Test func aTakenPortIsAnError() async throws {
         let program = try await Program()
         let other = Process()

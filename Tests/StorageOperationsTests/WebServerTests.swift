@@ -40,19 +40,33 @@ import Testing
         let program = try await Program(http: ", max_connections: 8")
         let slow = try (0..<8).map { _ in try WebClient(program.port) }
         for client in slow { client.send(Array("GET /hea".utf8)) }
-        try await eventually("the port is not full") {
-            let answer = try await WebClient(program.port).exchange("GET /healthz HTTP/1.0\r\n\r\n")
-            return try WebAnswer(answer).status == 503
+        func ready() async -> Int? {
+            let answer = try? await WebClient(program.port).exchange("GET /readyz HTTP/1.0\r\n\r\n")
+            return try? answer.map { try WebAnswer($0).status }
         }
+        try await eventually("the port is not full") { await ready() == 503 }
+        // Nor do more of them keep anybody from asking whether the process lives.
+        let silent = try (0..<24).map { _ in try WebClient(program.port) }
+        #expect(try await program.get("/healthz").status == 200)
         // Each byte is a sign of life, the whole is late all the same.
         try await eventually("slow peers keep their connections") {
             for client in slow { client.send([UInt8(ascii: "x")]) }
             try await Task.sleep(for: .milliseconds(200))
-            let answer = try? WebAnswer(try await WebClient(program.port).exchange("GET /healthz HTTP/1.0\r\n\r\n"))
-            return answer?.status == 200
+            return await ready() == 200
         }
+        withExtendedLifetime(silent) {}
         #expect(try WebAnswer(await slow[0].receive()).status == 408)
         #expect(try await program.metrics().sum("nats_storage_http_refused_connections_total") >= 1)
+    }
+
+    @Test func whoAsksNothingHoldsUpNoStop() async throws {
+        let program = try await Program()
+        let silent = try WebClient(program.port)
+        silent.send(Array("GET /hea".utf8))
+        #expect(try await program.get("/healthz").status == 200)
+        #expect(try await program.stop() == 0)
+        // Waited for to the end of its time, it would be told that.
+        #expect(await silent.receive().isEmpty)
     }
 
     @Test func whoDoesNotReadItsEventsGoes() async throws {
@@ -116,7 +130,11 @@ import Testing
         #expect(try await program.get("/keys?instance=t", host: "evil.example:80").status == 421)
         #expect(try await program.get("/", host: "localhost:1").status == 200)
         #expect(try await program.get("/", host: "[::1]:1").status == 200)
-        #expect(try await program.get("/metrics", host: "prometheus.example").status == 200)
+        for path in ["/metrics", "/readyz"] {
+            #expect(try await program.get(path, host: "evil.example").status == 421)
+            #expect(try await program.get(path).status == 200)
+        }
+        #expect(try await program.get("/healthz", host: "evil.example").status == 200)
         #expect(try await program.get("/keys?instance=other").status == 404)
         #expect(try await program.get("/keys?instance=t&prefix=%ff").status == 400)
     }

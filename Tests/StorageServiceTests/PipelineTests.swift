@@ -1,4 +1,5 @@
 import Foundation
+import MetricsTestKit
 import NATS
 import Storage
 import StorageLayers
@@ -25,7 +26,7 @@ import Testing
         }
 
         func component(
-            store: any Store = MemoryStore(), subjects: [String] = [],
+            store: any Store = MemoryStore(), subjects: [String] = [], keys: (any KeyGenerator)? = nil,
             _ adjust: (inout InputConfiguration) -> Void = { _ in }
         ) async throws -> Component {
             var input = InputConfiguration(.stream("IN", subjects: subjects, durable: "d"))
@@ -33,6 +34,7 @@ import Testing
             adjust(&input)
             return try await Component(on: server, store: store) { instance in
                 instance.inputs.append(input)
+                if let keys { instance.keyGenerator = keys }
                 instance.limits.maxObjectSize = 1000
             }
         }
@@ -106,6 +108,108 @@ import Testing
         #expect(told[0] == told[1] && Set(told[0].keys) == ["storage.t.events", "storage.t.stored"])
         #expect(Set(told[0].values).count == 2)
         #expect(try await contents(store) == ["a"])
+    }
+
+    /// Its numbers begin with 1 again, its messages are others.
+    @Test(arguments: [InputConfiguration.Order.none, .key])
+    func aStreamThatIsMadeAnewHasOtherMessages(_ order: InputConfiguration.Order) async throws {
+        let rig = try await Rig()
+        _ = try await rig.stream.createStream(StreamConfiguration(name: "DEAD", subjects: ["dead"]))
+        let component = try await rig.component(keys: try NUIDKeyGenerator()) { input in
+            input.order = order
+            input.deadLetter = "dead"
+        }
+        func publish(_ contents: [String]) async throws {
+            _ = try await rig.stream.publish("in.x", payload: [UInt8](repeating: 7, count: 1001))
+            for content in contents {
+                let headers: NATSHeaders = order == .key ? ["Storage-Key": "k"] : [:]
+                _ = try await rig.stream.publish("in.x", headers: headers, payload: Array(content.utf8))
+            }
+        }
+        try await publish(["a1", "a2", "a3"])
+        try await rig.settle()
+        try await rig.stream.deleteStream("IN")
+        _ = try await rig.stream.createStream(StreamConfiguration(name: "IN", subjects: ["in.>"]))
+        try await publish(["b1", "b2"])
+        let expected = order == .key ? ["b2"] : ["a1", "a2", "a3", "b1", "b2"]
+        for _ in 0..<500 where try await contents(component.store) != expected {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        #expect(try await contents(component.store) == expected)
+        try await rig.settle()
+        #expect(try await rig.stream.streamInfo("DEAD").state.messages == 2)
+        try await component.stop()
+    }
+
+    /// Written by versions that did not know the message's time.
+    @Test(arguments: [("IN/9", "old"), ("IN/1", "old"), ("IN/1/5", "new"), ("IN/9/5", "new"), ("OTHER/9", "new")])
+    func anOldOriginIsUnderstood(_ origin: String, _ expected: String) async throws {
+        let rig = try await Rig()
+        let store = MemoryStore()
+        var options = PutOptions()
+        options.attributes.metadata["storage-origin"] = [origin]
+        _ = try await store.put("k", ObjectBody("old"), options: options)
+        _ = try await rig.stream.publish("in.x", headers: ["Storage-Key": "k"], payload: Array("new".utf8))
+        let component = try await rig.component(store: store) { $0.order = .key }
+        try await rig.settle()
+        #expect(try await contents(store) == [expected])
+        try await component.stop()
+    }
+
+    /// The references of a store that forgot everything are no duplicates of those from before.
+    @Test func aMemoryStoreThatBeginsAnewHasOtherReferences() async throws {
+        let rig = try await Rig()
+        let references = try await rig.client.subscribe("storage.t.stored")
+        var ids: Set<String> = []
+        for _ in 0..<2 {
+            let component = try await Component(on: rig.server)
+            try await rig.client.publish("storage.t.write", headers: ["Storage-Key": "k"], payload: [1])
+            let reference = try #require(try await references.next(timeout: .seconds(5)))
+            ids.insert(try #require(reference.headers.first("Nats-Msg-Id")))
+            try await component.stop()
+        }
+        #expect(ids.count == 2)
+    }
+
+    /// Those that wait for others of their key are among those that are worked on: memory is bounded.
+    @Test func whatWaitsInOrderIsBounded() async throws {
+        let server = try await NATSServer(.newest)
+        let (metrics, gate) = (TestMetrics(), Gate())
+        let store = GetStore(beforePut: { await gate.wait() })
+        let component = try await Component(on: server, store: store, metrics: metrics) { instance in
+            instance.inputs[0].order = .key
+            instance.inputs[0].maxInFlight = 4
+        }
+        for number in 0..<9000 {
+            try await component.client.publish("storage.t.write", headers: ["Storage-Key": "k"], payload: [1])
+            if number % 1000 == 0 { try await component.client.flush() }
+        }
+        let lost = try metrics.expectCounter(
+            "nats_storage_input_messages_total",
+            [("instance", "t"), ("input", "storage.t.write"), ("result", "lost")])
+        for _ in 0..<500 where lost.totalValue < 9000 - 8192 - 8 { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(lost.totalValue >= 9000 - 8192 - 8)
+        gate.open()
+        try await component.stop()
+        #expect(try await store.memory.list(ListQuery()).keys == ["k"])
+    }
+
+    /// Nobody can say there whether a stream takes them.
+    @Test(arguments: [
+        (false, ""), (true, "accounts { A { jetstream: enabled }, B { users: [{user: b}] } }\nno_auth_user: b"),
+        (true, "authorization { users: [{user: u, permissions: {publish: {deny: \"$JS.>\"}}}] }\nno_auth_user: u"),
+    ])
+    func deadLettersNeedNoJetStream(_ hasJetStream: Bool, _ configuration: String) async throws {
+        let server = try await NATSServer(.newest, jetStream: hasJetStream, configuration: configuration)
+        let component = try await Component(on: server) { instance in
+            instance.limits.maxObjectSize = 1000
+            instance.inputs[0].deadLetter = "dead"
+        }
+        let letters = try await component.client.subscribe("dead")
+        try await component.client.publish("storage.t.write", payload: [UInt8](repeating: 7, count: 1001))
+        let letter = try #require(try await letters.next(timeout: .seconds(5)))
+        #expect(letter.payload.count == 1001 && letter.headers.first("Storage-Error-Code") == "too_large")
+        try await component.stop()
     }
 
     @Test(arguments: ServerFlavor.allCases)
@@ -261,6 +365,21 @@ import Testing
         }
     }
 
+    /// With its place, and for whoever uses it.
+    @Test func aConsumerThatCantBeChangedStaysAsItWas() async throws {
+        let rig = try await Rig(.debian)
+        for subject in ["in.a", "in.b", "in.a"] { _ = try await rig.stream.publish(subject, payload: [1]) }
+        let component = try await rig.component(subjects: ["in.a"])
+        try await rig.settle()
+        try await component.stop()
+        await #expect(throws: NATSError.self) {
+            try await rig.component(subjects: ["in.a", "in.c"]).stop()
+        }
+        let info = try json(try await rig.client.request("$JS.API.CONSUMER.INFO.IN.d").payload)
+        #expect((info["config"] as? [String: Any])?["filter_subject"] as? String == "in.a")
+        #expect((info["ack_floor"] as? [String: Any])?["stream_seq"] as? Int == 3 && info["num_pending"] as? Int == 0)
+    }
+
     @Test func aConsumerThatIsDeletedIsMadeAgain() async throws {
         let rig = try await Rig()
         let component = try await rig.component()
@@ -298,4 +417,15 @@ private func faultyPuts(_ store: any Store, every count: Int) -> FaultyStore {
     faults.failEvery = count
     faults.operations = [.put]
     return FaultyStore(store, faults)
+}
+
+/// Holds up whoever comes until it is opened.
+private final class Gate: Sendable {
+    private let isOpen = Atomic(false)
+
+    func open() { isOpen.store(true, ordering: .relaxed) }
+
+    func wait() async {
+        while !isOpen.load(ordering: .relaxed) { try? await Task.sleep(for: .milliseconds(5)) }
+    }
 }

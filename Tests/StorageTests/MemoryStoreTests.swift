@@ -8,6 +8,18 @@ import Testing
     let store = MemoryStore()
     let key: ObjectKey = "a/b"
 
+    /// What outlives the process knows versions of its objects.
+    @Test func storesHaveVersionsOfTheirOwn() async throws {
+        let first = try await MemoryStore().put("k", ObjectBody("x"))
+        let other = MemoryStore()
+        try await other.put("k", ObjectBody("y"))
+        let options = PutOptions(precondition: .matches(first.version))
+        let error = await #expect(throws: StorageError.self) {
+            try await other.put("k", ObjectBody("z"), options: options)
+        }
+        #expect(error?.kind == .preconditionFailed)
+    }
+
     @Test func returnsWhatWasPut() async throws {
         let attributes = ObjectAttributes(contentType: "text/plain", metadata: ["X-a": ["1", "2"]])
         let info = try await store.put(key, ObjectBody("hello"), options: PutOptions(attributes: attributes))

@@ -85,10 +85,11 @@ final class Socket: Sendable {
         return socket
     }
 
-    /// Up to `count` bytes; empty at the end, nil at the deadline or where the connection broke.
-    func read(_ count: Int, until deadline: ContinuousClock.Instant) -> [UInt8]? {
+    /// Up to `count` bytes; empty at the end, nil at the deadline, as soon as `wake` is readable and nothing has come, or
+    /// where the connection broke.
+    func read(_ count: Int, until deadline: ContinuousClock.Instant, or wake: Int32) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: count)
-        while wait(for: POLLIN, until: deadline) {
+        while wait(for: POLLIN, until: deadline, or: wake) {
             let received = recv(descriptor, &buffer, count, 0)
             if received >= 0 { return Array(buffer.prefix(received)) }
             guard errno == EAGAIN || errno == EINTR else { return nil }
@@ -112,19 +113,26 @@ final class Socket: Sendable {
 
     /// Says that nothing more comes, and reads what the peer still sends for a while, so that the system does not take the
     /// end of the reply back.
-    func finish(until deadline: ContinuousClock.Instant) {
+    func finish(until deadline: ContinuousClock.Instant, or wake: Int32) {
         shutdown(descriptor, Int32(SHUT_WR))
         var rest = 256 << 10
-        while rest > 0, let bytes = read(16 << 10, until: deadline), !bytes.isEmpty { rest -= bytes.count }
+        while rest > 0, let bytes = read(16 << 10, until: deadline, or: wake), !bytes.isEmpty { rest -= bytes.count }
     }
 
-    /// Whether it is ready before the deadline.
-    private func wait(for event: Int32, until deadline: ContinuousClock.Instant) -> Bool {
+    /// Ends whatever waits for the peer.
+    func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+    /// Whether it is ready before the deadline, and before `wake` is readable; there is none below 0.
+    private func wait(for event: Int32, until deadline: ContinuousClock.Instant, or wake: Int32 = -1) -> Bool {
         let left = deadline - .now
         guard left > .zero else { return false }
-        var descriptors = pollfd(fd: descriptor, events: Int16(event), revents: 0)
+        var descriptors = [
+            pollfd(fd: descriptor, events: Int16(event), revents: 0),
+            pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+        ]
         // Woken by a signal, or a little early, it is asked again.
-        let count = poll(&descriptors, 1, Int32(clamping: Int(left.seconds * 1000) + 1))
+        let count = poll(&descriptors, 2, Int32(clamping: Int(left.seconds * 1000) + 1))
+        if count > 0, descriptors[0].revents == 0 { return false }
         return count > 0 || (count < 0 && errno == EINTR) || ContinuousClock.now < deadline
     }
 

@@ -14,6 +14,25 @@ final class WebServer: Sendable {
         var requestTimeout: Duration = .seconds(5)
         /// How long a peer may take to receive a reply, or each part of one that goes on.
         var writeTimeout: Duration = .seconds(5)
+        /// What is answered however many connections there are: who asks whether the process lives gets no other answer
+        /// since others ask nothing.
+        var vitalPath = "/healthz"
+        /// So many more connections, for that path alone: one more ends the oldest that has not asked yet.
+        var spares = 8
+        /// How long a request may take to come in there.
+        var spareTimeout: Duration = .seconds(1)
+    }
+
+    /// What a connection may be for.
+    private enum Place {
+        case usual, spare
+    }
+
+    private struct State {
+        var figures = Figures()
+        /// The spare connections that have not asked yet, the oldest first, and how many are being answered.
+        var silent: [Socket] = []
+        var answered = 0
     }
 
     struct Figures: Sendable {
@@ -29,7 +48,7 @@ final class WebServer: Sendable {
     private let threads: IOThreads
     private let handler: Handler
     private let observe: @Sendable (_ path: String, _ status: Int) -> Void
-    private let state = Mutex(Figures())
+    private let state = Mutex(State())
     /// Readable once the server is to stop.
     private let wake: WakePipe
 
@@ -47,14 +66,14 @@ final class WebServer: Sendable {
         self.observe = observe
         listener = try Socket.listening(on: address)
         // One for each connection, and one that waits for the next.
-        threads = try IOThreads(count: limits.maxConnections + 1)
+        threads = try IOThreads(count: limits.maxConnections + 2 * limits.spares + 1)
         wake = try WakePipe()
     }
 
     /// The port listened on.
     var port: UInt16 { listener.port }
 
-    var figures: Figures { state.withLock { $0 } }
+    var figures: Figures { state.withLock { $0.figures } }
 
     /// Serves until the task is cancelled; connections end then.
     func run() async {
@@ -62,13 +81,12 @@ final class WebServer: Sendable {
             await withDiscardingTaskGroup { group in
                 while !Task.isCancelled {
                     for connection in await accepted() {
-                        guard begin() else {
-                            refuse(connection)
-                            continue
-                        }
+                        let place = begin(connection)
                         group.addTask {
-                            await self.serve(connection)
-                            self.state.withLock { $0.connections -= 1 }
+                            switch place {
+                            case .usual: await self.serve(connection)
+                            case .spare: await self.serveSpare(connection)
+                            }
                         }
                     }
                 }
@@ -93,26 +111,53 @@ final class WebServer: Sendable {
         return connections ?? []
     }
 
-    private func begin() -> Bool {
-        state.withLock { state in
-            guard state.connections < limits.maxConnections else {
-                state.refused += 1
-                return false
+    private func begin(_ connection: Socket) -> Place {
+        let (place, late) = state.withLock { state -> (Place, Socket?) in
+            if state.figures.connections < limits.maxConnections {
+                state.figures.connections += 1
+                return (.usual, nil)
             }
-            state.connections += 1
-            return true
+            state.silent.append(connection)
+            guard state.silent.count > limits.spares else { return (.spare, nil) }
+            state.figures.refused += 1
+            return (.spare, state.silent.removeFirst())
         }
-    }
-
-    /// At once, from what room the system has for it: nobody waits for those that are too many.
-    private func refuse(_ connection: Socket) {
-        let response = WebResponse.text("too many connections; try again later\n", status: 503)
-        if case .bytes(let body) = response.body { _ = connection.write(response.head + body, until: .now) }
+        late?.end()
+        return place
     }
 
     private func serve(_ connection: Socket) async {
-        let head = await head(connection)
-        guard let head else { return }
+        if let head = await head(connection, within: limits.requestTimeout) {
+            await answer(head, connection, handler)
+            await finish(connection, within: .seconds(1))
+        }
+        state.withLock { $0.figures.connections -= 1 }
+    }
+
+    /// Answers what is asked of the process' life, and that there are too many connections for the rest.
+    private func serveSpare(_ connection: Socket) async {
+        let head = await head(connection, within: limits.spareTimeout)
+        let mayAsk = state.withLock { state in
+            // Not there any more: another one has its place.
+            guard let index = state.silent.firstIndex(where: { $0 === connection }) else { return false }
+            state.silent.remove(at: index)
+            guard head != nil, state.answered < limits.spares else { return false }
+            state.answered += 1
+            return true
+        }
+        guard mayAsk, let head else { return }
+        await answer(head, connection) { [self] request in
+            if request.path == limits.vitalPath { return await handler(request) }
+            state.withLock { $0.figures.refused += 1 }
+            return .text("too many connections; try again later\n", status: 503)
+        }
+        await finish(connection, within: .milliseconds(100))
+        state.withLock { $0.answered -= 1 }
+    }
+
+    private func answer(
+        _ head: Result<WebRequest, WebRequest.Refusal>, _ connection: Socket, _ handler: Handler
+    ) async {
         let response: WebResponse
         var (path, isHead) = ("", false)
         do throws(WebRequest.Refusal) {
@@ -125,13 +170,17 @@ final class WebServer: Sendable {
         observe(path, response.status)
         logger.debug("\(path): \(response.status)")
         await send(response, isHead, connection)
-        await wait { [limits] in connection.finish(until: .now + min(limits.writeTimeout, .seconds(1))) }
+    }
+
+    private func finish(_ connection: Socket, within limit: Duration) async {
+        let linger = min(limits.writeTimeout, limit)
+        await wait { [wake] in connection.finish(until: .now + linger, or: wake.readEnd) }
     }
 
     /// Nil where the peer left without asking for anything.
-    private func head(_ connection: Socket) async -> Result<WebRequest, WebRequest.Refusal>? {
-        let deadline = ContinuousClock.now + limits.requestTimeout
-        switch await wait({ Self.readHead(connection, until: deadline) }) ?? nil {
+    private func head(_ connection: Socket, within limit: Duration) async -> Result<WebRequest, WebRequest.Refusal>? {
+        let deadline = ContinuousClock.now + limit
+        switch await wait({ [wake] in Self.readHead(connection, until: deadline, or: wake.readEnd) }) ?? nil {
         case nil: return nil
         case .failure(let refusal)?: return .failure(refusal)
         case .success(let bytes)?:
@@ -144,13 +193,13 @@ final class WebServer: Sendable {
     }
 
     private static func readHead(
-        _ connection: Socket, until deadline: ContinuousClock.Instant
+        _ connection: Socket, until deadline: ContinuousClock.Instant, or wake: Int32
     ) -> Result<[UInt8], WebRequest.Refusal>? {
         var head: [UInt8] = []
         while true {
             if let end = head.endOfHead { return .success(Array(head[..<end])) }
             if head.count > WebRequest.maxHead { return .failure(.init(status: 431)) }
-            guard let bytes = connection.read(4096, until: deadline) else {
+            guard let bytes = connection.read(4096, until: deadline, or: wake) else {
                 return ContinuousClock.now < deadline ? nil : .failure(.init(status: 408))
             }
             if bytes.isEmpty { return head.isEmpty ? nil : .failure(.init(status: 400)) }

@@ -10,26 +10,27 @@ struct CoreInput: Sendable {
     let pipeline: Pipeline
     let deadLetters: DeadLetters?
 
-    /// Stores until the subscription ends, and what came before that.
+    /// Stores until the subscription ends, and what came before that. So many messages are taken from it at a time, those
+    /// that wait for others of their key among them: the rest waits there, where there is a bound.
     func run(_ subscription: NATSSubscription) async throws {
         let lanes = Lanes<Incoming>()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var running = 0
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            var taken = 0
             for try await message in subscription {
-                if running == pipeline.input.maxInFlight {
-                    try await group.next()
-                    running -= 1
-                }
+                if taken == pipeline.input.maxInFlight { taken -= try await group.next() ?? 0 }
+                taken += 1
                 let incoming = Incoming(message)
                 let lane = pipeline.lane { incoming }
                 if let lane, !lanes.enter(lane, incoming) { continue }
-                running += 1
                 group.addTask {
                     var next: Incoming? = incoming
+                    var count = 0
                     while let incoming = next {
                         await store(incoming)
+                        count += 1
                         next = lane.flatMap(lanes.next(in:))
                     }
+                    return count
                 }
             }
             try await group.waitForAll()

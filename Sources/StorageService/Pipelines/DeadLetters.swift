@@ -10,12 +10,28 @@ struct DeadLetters: Sendable {
     /// Publishes a message with why it is there; into a stream, where one takes the subject, and then it is stored.
     func publish(_ incoming: Incoming, _ error: StorageError) async throws(NATSError) {
         let message = letter(incoming, error)
-        let stream = JetStream(connection)
-        if try await stream.streamNames(subject: subject).isEmpty {
+        if try await isInStream(incoming) {
+            _ = try await JetStream(connection).publish(subject, headers: message.headers, payload: message.payload)
+        } else {
             try await connection.publish(subject, headers: message.headers, payload: message.payload)
             try await connection.flush()
-        } else {
-            _ = try await stream.publish(subject, headers: message.headers, payload: message.payload)
+        }
+    }
+
+    /// Whether a stream takes the subject, as far as anybody says: without JetStream, or the permission to ask, the letter
+    /// goes to whoever listens.
+    private func isInStream(_ incoming: Incoming) async throws(NATSError) -> Bool {
+        do throws(NATSError) {
+            return try await !JetStream(connection).streamNames(subject: subject).isEmpty
+        } catch {
+            switch error.code {
+            case .permission: return false
+            // Not enabled here, or for this account. It is where a stream's message comes from: away for now.
+            case .noResponders, .api(_, 10039), .api(_, 10076):
+                if incoming.origin == nil { return false }
+                throw error
+            default: throw error
+            }
         }
     }
 

@@ -3,13 +3,23 @@ import Synchronization
 
 /// The messages of a stream that are worked on.
 final class InFlight: Sendable {
+    /// A stream that was made anew counts from 1 again.
+    private struct Place: Hashable {
+        let sequence: UInt64
+        let time: Int64
+
+        init(_ delivered: DeliveredMessage) {
+            (sequence, time) = (delivered.message.sequence, delivered.nanoseconds)
+        }
+    }
+
     private struct Entry {
         let delivered: DeliveredMessage
         var signalled = ContinuousClock.now
     }
 
     private struct State {
-        var entries: [UInt64: Entry] = [:]
+        var entries: [Place: Entry] = [:]
         var reader: (wanted: Int, continuation: UnsafeContinuation<Void, Never>)?
     }
 
@@ -24,15 +34,15 @@ final class InFlight: Sendable {
     /// False: it is worked on already; it was delivered again meanwhile, and what becomes of the first counts.
     func begin(_ delivered: DeliveredMessage) -> Bool {
         state.withLock { state in
-            guard state.entries[delivered.message.sequence] == nil else { return false }
-            state.entries[delivered.message.sequence] = Entry(delivered: delivered)
+            guard state.entries[Place(delivered)] == nil else { return false }
+            state.entries[Place(delivered)] = Entry(delivered: delivered)
             return true
         }
     }
 
     func end(_ delivered: DeliveredMessage) {
         let reader = state.withLock { state -> UnsafeContinuation<Void, Never>? in
-            state.entries[delivered.message.sequence] = nil
+            state.entries[Place(delivered)] = nil
             guard let reader = state.reader, limit - state.entries.count >= reader.wanted else { return nil }
             state.reader = nil
             return reader.continuation
@@ -58,8 +68,8 @@ final class InFlight: Sendable {
         let now = ContinuousClock.now
         return state.withLock { state in
             var due: [DeliveredMessage] = []
-            for (sequence, entry) in state.entries where now - entry.signalled >= interval {
-                state.entries[sequence]?.signalled = now
+            for (place, entry) in state.entries where now - entry.signalled >= interval {
+                state.entries[place]?.signalled = now
                 due.append(entry.delivered)
             }
             return due

@@ -133,11 +133,10 @@ struct Pipeline: Sendable {
         // Made of what makes a message the same.
         guard item.isNamed else { return .same }
         guard let origin = item.incoming.origin,
-            let other = present.attributes.metadata[Self.originName]?.first.flatMap(Incoming.Origin.init),
-            other.stream == origin.stream
+            let other = present.attributes.metadata[Self.originName]?.first.flatMap(Incoming.Origin.init)
         else { return .next }
-        if other.sequence == origin.sequence { return .same }
-        return other.sequence > origin.sequence ? .superseded : .next
+        if other.isSame(as: origin) { return .same }
+        return other.isAfter(origin) ? .superseded : .next
     }
 
     /// Tells that a message is given up.
@@ -155,16 +154,5 @@ struct Pipeline: Sendable {
 
     func pause(after attempt: Int, _ error: StorageError) -> Duration {
         error.retryAfter ?? input.pause(after: attempt)
-    }
-}
-
-extension Incoming.Origin: LosslessStringConvertible {
-    var description: String { "\(stream)/\(sequence)" }
-
-    init?(_ description: String) {
-        // Stream names hold no slash.
-        let parts = description.split(separator: "/")
-        guard parts.count == 2, let sequence = UInt64(parts[1]) else { return nil }
-        self.init(stream: String(parts[0]), sequence: sequence)
     }
 }

@@ -1,7 +1,8 @@
 /// Reads JSON of a known shape, field by field, without building a tree: many times faster than a decoder, which
 /// counts where one document comes with every message.
 ///
-/// Takes any bytes: what is not JSON, or nested deeper than 64, throws.
+/// Takes any bytes: what is not JSON throws, and so do objects and arrays that are read at a depth over 64, or passed
+/// over at one over 512.
 package struct JSONScanner {
     /// The bytes are not the JSON that was asked for.
     package struct Malformed: Error {
@@ -9,6 +10,7 @@ package struct JSONScanner {
     }
 
     private static let maximumDepth = 64
+    private static let maximumSkippedDepth = 512
 
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
@@ -103,16 +105,98 @@ package struct JSONScanner {
         takeWord("null") ? nil : try value(&self)
     }
 
+    /// Reads any value as it stands, in valid UTF-8.
+    package mutating func raw() throws(Malformed) -> [UInt8] {
+        _ = peek()
+        let start = position
+        try skip()
+        let slice = bytes[start..<position]
+        _ = try Self.text(slice)
+        return Array(slice)
+    }
+
+    /// Whether `bytes` are one JSON value in UTF-8 and nothing else.
+    package static func isJSON(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { buffer in
+            var scanner = JSONScanner(buffer)
+            return (try? scanner.raw()) != nil && scanner.peek() == nil
+        }
+    }
+
     /// Passes over any value.
     package mutating func skip() throws(Malformed) {
+        // What has to close yet: no recursion, so that depth costs no stack.
+        var closers: [UInt8] = []
+        repeat {
+            guard try skipBeginning(&closers) else { continue }
+            try skipEnds(&closers)
+        } while !closers.isEmpty
+    }
+
+    /// Passes over a scalar, or an empty object or array; false: it entered one that has a first value.
+    private mutating func skipBeginning(_ closers: inout [UInt8]) throws(Malformed) -> Bool {
         switch peek() {
-        case UInt8(ascii: "{"): try object { _, scanner throws(Malformed) in try scanner.skip() }
-        case UInt8(ascii: "["): try array { scanner throws(Malformed) in try scanner.skip() }
+        case UInt8(ascii: "{"): return try !skipOpening(UInt8(ascii: "}"), &closers)
+        case UInt8(ascii: "["): return try !skipOpening(UInt8(ascii: "]"), &closers)
         case UInt8(ascii: "\""): try skipString()
         case UInt8(ascii: "t"), UInt8(ascii: "f"): _ = try boolean()
         case UInt8(ascii: "n"): guard takeWord("null") else { throw Malformed() }
-        default: guard Double(try number()) != nil else { throw Malformed() }
+        default: try skipNumber()
         }
+        return true
+    }
+
+    /// Enters an object or array up to its first value; false: there is none.
+    private mutating func skipOpening(_ closer: UInt8, _ closers: inout [UInt8]) throws(Malformed) -> Bool {
+        guard depth + closers.count < Self.maximumSkippedDepth else { throw Malformed() }
+        position += 1
+        guard !take(closer) else { return false }
+        closers.append(closer)
+        if closer == UInt8(ascii: "}") { try skipName() }
+        return true
+    }
+
+    /// After a value: up to the next one, or through everything that ends there.
+    private mutating func skipEnds(_ closers: inout [UInt8]) throws(Malformed) {
+        while let closer = closers.last {
+            if take(UInt8(ascii: ",")) {
+                if closer == UInt8(ascii: "}") { try skipName() }
+                return
+            }
+            try expect(closer)
+            closers.removeLast()
+        }
+    }
+
+    private mutating func skipName() throws(Malformed) {
+        guard peek() == UInt8(ascii: "\"") else { throw Malformed() }
+        try skipString()
+        try expect(UInt8(ascii: ":"))
+    }
+
+    /// Passes over a number as the grammar has it: no plus, no zeros before it, digits on both sides of a point.
+    private mutating func skipNumber() throws(Malformed) {
+        _ = takeNow("-")
+        if !takeNow("0") { try skipDigits() }
+        if takeNow(".") { try skipDigits() }
+        guard takeNow("e") || takeNow("E") else { return }
+        if !takeNow("+") { _ = takeNow("-") }
+        try skipDigits()
+    }
+
+    private mutating func skipDigits() throws(Malformed) {
+        let start = position
+        while position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) {
+            position += 1
+        }
+        guard position > start else { throw Malformed() }
+    }
+
+    /// Takes a byte that stands right here.
+    private mutating func takeNow(_ character: UnicodeScalar) -> Bool {
+        guard position < bytes.count, bytes[position] == UInt8(ascii: character) else { return false }
+        position += 1
+        return true
     }
 
     private mutating func skipString() throws(Malformed) {

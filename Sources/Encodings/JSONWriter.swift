@@ -47,6 +47,12 @@ package struct JSONWriter {
         bytes += (value ? "true" : "false").utf8
     }
 
+    /// Writes a value that is JSON already.
+    package mutating func field(_ name: String, json: [UInt8]) {
+        self.name(name)
+        bytes += json
+    }
+
     private mutating func begin(_ name: String?, _ bracket: UInt8) {
         if let name { self.name(name) } else { separate() }
         bytes.append(bracket)

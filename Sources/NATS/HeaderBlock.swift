@@ -9,9 +9,13 @@ struct HeaderBlock {
 
     private static let prefix = Array("NATS/1.0".utf8)
 
-    /// Nil where `bytes` are no header block. A line that makes no sense is left out, and said by `isMalformed`.
-    init?(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.starts(with: Self.prefix) else { return nil }
+    /// What makes no sense is left out, and said by `isMalformed`: a line, or the whole block where it does not begin as
+    /// one. No bytes are no headers.
+    init(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.starts(with: Self.prefix) else {
+            headers.isMalformed = !bytes.isEmpty
+            return
+        }
         var start = Self.prefix.count
         var isFirst = true
         while start < bytes.count {
@@ -51,7 +55,8 @@ struct HeaderBlock {
 
     /// The status alone.
     static func status(in bytes: UnsafeRawBufferPointer) -> Int? {
-        guard bytes.count >= prefix.count + 4, bytes[prefix.count] == UInt8(ascii: " ") else { return nil }
+        guard bytes.count >= prefix.count + 4, bytes.starts(with: prefix), bytes[prefix.count] == UInt8(ascii: " ")
+        else { return nil }
         var status = 0
         for byte in bytes[(prefix.count + 1)..<(prefix.count + 4)] {
             guard case UInt8(ascii: "0")...UInt8(ascii: "9") = byte else { return nil }
@@ -70,7 +75,7 @@ struct HeaderBlock {
         else { return [] }
         let start = UnsafeRawPointer(before) + strlen(before) + 1
         let length = UnsafeRawPointer(data) - start - 1
-        guard length >= prefix.count, memcmp(start, prefix, prefix.count) == 0 else { return [] }
+        guard length > 0 else { return [] }
         return Array(UnsafeRawBufferPointer(start: start, count: length))
     }
 }

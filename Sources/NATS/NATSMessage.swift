@@ -4,7 +4,7 @@ import CNATS
 public struct NATSHeaders: Sendable, ExpressibleByDictionaryLiteral {
     /// Name and value of each, in order.
     public private(set) var fields: [(name: String, value: String)] = []
-    /// Whether a received message held lines that are no headers, or not UTF-8: they are left out.
+    /// Whether a received message held what is no header, or not UTF-8: it is left out.
     public internal(set) var isMalformed = false
 
     /// No headers.
@@ -81,18 +81,18 @@ public struct NATSMessage: Sendable {
         self.reply = reply
         self.payload = payload
         block = []
-        set = headers.isEmpty ? nil : headers
+        set = headers.isEmpty && !headers.isMalformed ? nil : headers
     }
 
     /// Its headers; those of a received message are read anew at each call.
     public var headers: NATSHeaders {
-        get { set ?? block.withUnsafeBytes { HeaderBlock($0)?.headers } ?? [:] }
+        get { set ?? block.withUnsafeBytes { HeaderBlock($0).headers } }
         set { set = newValue }
     }
 
     /// The status message's text.
     public var statusDescription: String? {
-        block.withUnsafeBytes { HeaderBlock($0)?.statusDescription }
+        block.withUnsafeBytes { HeaderBlock($0).statusDescription }
     }
 
     /// Copies a library's message, whose subject is `subject` where that is known already; called in its callback.

@@ -41,7 +41,7 @@ extension StoredMessage {
             let headers = Data(base64Encoded: message.hdrs ?? "")
         else { throw NATSError(.protocolViolation, "a stored message of “\(message.subject)” can't be decoded") }
         let parts = NATSMessage(
-            subject: message.subject, headers: headers.withUnsafeBytes { HeaderBlock($0)?.headers } ?? [:],
+            subject: message.subject, headers: headers.withUnsafeBytes { HeaderBlock($0).headers },
             payload: Array(payload))
         self.init(parts, subject: message.subject, sequence: message.seq, time: time)
     }

@@ -3,10 +3,43 @@ import Synchronization
 
 /// One holder at a time for each key, in the order of asking.
 package final class KeyLocks: Sendable {
-    private typealias Queue = Deque<CheckedContinuation<Void, Never>>
+    /// A key that is held until ``release()``, or until the last reference is gone.
+    package final class Hold: Sendable {
+        private let locks: KeyLocks
+        private let key: ObjectKey
+        private let isReleased = Atomic(false)
 
-    /// Who waits for each key that is held.
-    private let waiting = Mutex<[ObjectKey: Queue]>([:])
+        fileprivate init(_ locks: KeyLocks, _ key: ObjectKey) {
+            self.locks = locks
+            self.key = key
+        }
+
+        package func release() {
+            if !isReleased.exchange(true, ordering: .acquiringAndReleasing) { locks.unlock(key) }
+        }
+
+        deinit { release() }
+    }
+
+    /// Is told whether the key is the waiter's now.
+    private struct Waiter {
+        let number: Int
+        let continuation: CheckedContinuation<Bool, Never>
+    }
+
+    private struct State {
+        /// Who waits for each key that is held.
+        var waiting: [ObjectKey: Deque<Waiter>] = [:]
+        var lastNumber = 0
+
+        mutating func take(_ key: ObjectKey) -> Bool {
+            guard waiting[key] == nil else { return false }
+            waiting[key] = []
+            return true
+        }
+    }
+
+    private let state = Mutex(State())
 
     package init() {}
 
@@ -18,38 +51,71 @@ package final class KeyLocks: Sendable {
         return try await body()
     }
 
+    /// Waits for `key` as long as it may; nil: others held it for longer, or the task was cancelled.
+    package func hold(_ key: ObjectKey, within patience: Duration) async -> Hold? {
+        if state.withLock({ $0.take(key) }) { return Hold(self, key) }
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        let deadline = ContinuousClock.now + patience
+        let timer = Task {
+            guard (try? await Task.sleep(for: patience)) != nil else { return }
+            giveUp(key, number)
+        }
+        defer { timer.cancel() }
+        let isHeld = await withTaskCancellationHandler {
+            await wait(for: key, number, until: deadline)
+        } onCancel: {
+            giveUp(key, number)
+        }
+        return isHeld ? Hold(self, key) : nil
+    }
+
     /// Whether somebody holds `key` right now.
-    package func isHeld(_ key: ObjectKey) -> Bool { waiting.withLock { $0[key] != nil } }
+    package func isHeld(_ key: ObjectKey) -> Bool { state.withLock { $0.waiting[key] != nil } }
 
     private func lock(_ key: ObjectKey) async {
-        if take(key) { return }
-        await withCheckedContinuation { continuation in
-            let isFree = waiting.withLock { waiting in
-                guard waiting[key] != nil else {
-                    waiting[key] = []
-                    return true
-                }
-                waiting[key]?.append(continuation)
+        if state.withLock({ $0.take(key) }) { return }
+        _ = await withCheckedContinuation { continuation in
+            let isFree = state.withLock { state in
+                if state.take(key) { return true }
+                state.waiting[key]?.append(Waiter(number: 0, continuation: continuation))
                 return false
             }
-            if isFree { continuation.resume() }
+            if isFree { continuation.resume(returning: true) }
         }
     }
 
-    private func take(_ key: ObjectKey) -> Bool {
-        waiting.withLock { waiting in
-            guard waiting[key] == nil else { return false }
-            waiting[key] = []
-            return true
+    private func wait(
+        for key: ObjectKey, _ number: Int, until deadline: ContinuousClock.Instant
+    ) async -> Bool {
+        await withCheckedContinuation { continuation in
+            let answer: Bool? = state.withLock { state in
+                // Handler and timer may have run before: then nobody would end the wait.
+                if Task.isCancelled || deadline <= .now { return false }
+                if state.take(key) { return true }
+                state.waiting[key]?.append(Waiter(number: number, continuation: continuation))
+                return nil
+            }
+            if let answer { continuation.resume(returning: answer) }
         }
+    }
+
+    private func giveUp(_ key: ObjectKey, _ number: Int) {
+        let waiter = state.withLock { state -> Waiter? in
+            guard let index = state.waiting[key]?.firstIndex(where: { $0.number == number }) else { return nil }
+            return state.waiting[key]?.remove(at: index)
+        }
+        waiter?.continuation.resume(returning: false)
     }
 
     private func unlock(_ key: ObjectKey) {
-        let next = waiting.withLock { waiting -> CheckedContinuation<Void, Never>? in
-            if let next = waiting[key]?.popFirst() { return next }
-            waiting[key] = nil
+        let next = state.withLock { state -> Waiter? in
+            if let next = state.waiting[key]?.popFirst() { return next }
+            state.waiting[key] = nil
             return nil
         }
-        next?.resume()
+        next?.continuation.resume(returning: true)
     }
 }

@@ -105,7 +105,7 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
             switch precondition {
             case .none: "no condition"
             case .absent: "that nothing is stored there"
-            case .matches(let version): "version \(version)"
+            case .matches(let version): "version \(version.description.abbreviated)"
             }
         let found = current.map { "the current version is \($0)" } ?? "nothing is stored there"
         var error = StorageError(

@@ -1,126 +1,111 @@
+import Encodings
 import FoundationEssentials
 import Storage
 import StorageWire
 
 /// JSON in, JSON out, for clients that know no headers.
 struct APIEndpoint: Endpoint {
-    private struct Query: Decodable {
-        let action: String
-        let key: String?
-        let data: JSONValue?
-        let data_base64: String?
-        let prefix: String?
-        let pattern: String?
-        let delimiter: String?
-        let start_after: String?
-        let limit: Int?
-    }
-
-    private struct Answer: Encodable {
-        var success = true
-        var key: String?
-        var data: JSONValue?
-        var data_base64: String?
-        var keys: [String]?
-        var next: String?
-        var deleted: Bool?
-        var info: WireInfo?
-        var error: String?
-        var code: String?
-    }
-
     let context: InstanceContext
 
-    /// The actions there are.
-    private static let actions: Set = ["get", "store", "put", "list", "delete", "info"]
+    /// What the request asks for, where it is one of the actions there are.
+    func operation(_ request: Request) -> String? {
+        (try? APIQuery(request.payload).action?.rawValue) ?? "unknown"
+    }
 
-    func operation(_ request: Request) -> String? { "unknown" }
+    func reply(to error: StorageError) -> Reply {
+        var reply = Reply(error)
+        let detail = ErrorCodec.Detail(error)
+        reply.payload = APIAnswer(success: false, error: detail.message, code: detail.code).encoded
+        return reply
+    }
 
     func answer(_ request: Request) async throws(StorageError) -> Reply {
-        var operation: String?
+        let query = try APIQuery(request.payload)
         do throws(StorageError) {
-            let query = try JSON.decode(Query.self, from: request.payload, what: "request")
-            operation = Self.actions.contains(query.action) ? query.action : nil
-            var reply = Reply(json: try await perform(query, request))
-            reply.operation = operation
+            var reply = Reply(payload: try await perform(query, request).encoded)
+            reply.operation = query.action?.rawValue
             guard reply.size <= context.maxReply() else {
                 throw StorageError(.tooLarge, "the answer does not fit one reply; use the get or list port")
             }
             return reply
         } catch {
-            var reply = Reply(error)
-            let detail = ErrorCodec.Detail(error)
-            reply.operation = operation
-            reply.payload = JSON.encode(Answer(success: false, error: detail.message, code: detail.code))
-            return reply
+            var error = error
+            error.key = error.key ?? query.key
+            throw error
         }
     }
 
-    private func perform(_ query: Query, _ request: Request) async throws(StorageError) -> Answer {
+    private func perform(_ query: APIQuery, _ request: Request) async throws(StorageError) -> APIAnswer {
         switch query.action {
-        case "get": return try await get(try key(query), request)
-        case "store": return try await store(try context.generatedKey(content(query, request)), query, request)
-        case "put": return try await store(try key(query), query, request)
-        case "info":
+        case .get: return try await get(try key(query), request)
+        case .store: return try await store(try context.generatedKey(content(query, request)), query, request)
+        case .put: return try await store(try key(query), query, request)
+        case .info:
             let info = try await context.store.info(try key(query))
-            return Answer(key: info.key.rawValue, info: WireInfo(info))
-        case "delete":
+            return APIAnswer(key: info.key.rawValue, info: WireInfo(info))
+        case .delete:
             let key = try key(query)
-            return Answer(key: key.rawValue, deleted: try await context.delete(key, .none, request))
-        case "list": return try await list(query)
-        default:
+            return APIAnswer(key: key.rawValue, deleted: try await context.delete(key, .none, request))
+        case .list: return try await list(query)
+        case nil:
             throw StorageError(
-                .invalid, "action “\(query.action.abbreviated)” is not get, store, put, list, delete or info")
+                .invalid, "action “\(query.actionName.abbreviated)” is not get, store, put, list, delete or info")
         }
     }
 
-    private func key(_ query: Query) throws(StorageError) -> ObjectKey {
-        guard let key = query.key else { throw StorageError(.invalid, "action “\(query.action)” needs a key") }
+    private func key(_ query: APIQuery) throws(StorageError) -> ObjectKey {
+        guard let key = query.key else { throw StorageError(.invalid, "action “\(query.actionName)” needs a key") }
         return try ObjectKey(validating: key)
     }
 
-    private func bytes(_ query: Query) throws(StorageError) -> [UInt8] {
-        if let text = query.data_base64 {
+    private func bytes(_ query: APIQuery) throws(StorageError) -> [UInt8] {
+        if let text = query.dataBase64 {
             guard let data = Data(base64Encoded: text) else {
                 throw StorageError(.invalid, "data_base64 is not base64")
             }
             return Array(data)
         }
         guard let data = query.data else { throw StorageError(.invalid, "data or data_base64 is missing") }
-        return JSON.encode(data)
+        return data
     }
 
-    private func content(_ query: Query, _ request: Request) throws(StorageError) -> Request {
+    private func content(_ query: APIQuery, _ request: Request) throws(StorageError) -> Request {
         var content = request
         content.payload = try bytes(query)
         return content
     }
 
-    private func store(_ key: ObjectKey, _ query: Query, _ request: Request) async throws(StorageError) -> Answer {
+    private func store(
+        _ key: ObjectKey, _ query: APIQuery, _ request: Request
+    ) async throws(StorageError) -> APIAnswer {
         var options = try RequestCodec.putOptions(in: request.headers)
-        if query.data_base64 == nil, options.attributes.contentType == nil {
+        if query.dataBase64 == nil, options.attributes.contentType == nil {
             options.attributes.contentType = "application/json"
         }
         let info = try await context.put(key, ObjectBody(try bytes(query)), options, request)
-        return Answer(key: info.key.rawValue, info: WireInfo(info))
+        return APIAnswer(key: info.key.rawValue, info: WireInfo(info))
     }
 
-    private func get(_ key: ObjectKey, _ request: Request) async throws(StorageError) -> Answer {
+    private func get(_ key: ObjectKey, _ request: Request) async throws(StorageError) -> APIAnswer {
         let object = try await context.store.get(key)
         let bytes = try await object.body.collect(upTo: context.maxReply())
         context.events.succeeded(.retrieved, object.info, request)
-        var answer = Answer(key: key.rawValue, info: WireInfo(object.info))
-        answer.data = JSONValue.parse(bytes)
-        if answer.data == nil { answer.data_base64 = Data(bytes).base64EncodedString() }
+        var answer = APIAnswer(key: key.rawValue, info: WireInfo(object.info))
+        if JSONScanner.isJSON(bytes) {
+            answer.data = bytes
+        } else {
+            answer.dataBase64 = Data(bytes).base64EncodedString()
+        }
         return answer
     }
 
-    private func list(_ query: Query) async throws(StorageError) -> Answer {
+    private func list(_ query: APIQuery) async throws(StorageError) -> APIAnswer {
         var listing = ListQuery(
-            prefix: query.prefix ?? "", delimiter: query.delimiter, startAfter: query.start_after,
+            prefix: query.prefix ?? "", delimiter: query.delimiter, startAfter: query.startAfter,
             limit: query.limit ?? 1000)
         if let pattern = query.pattern { listing.pattern = try KeyPattern(validating: pattern) }
         let page = try await context.list(listing)
-        return Answer(keys: page.keys.map(\.rawValue), next: page.next)
+        return APIAnswer(
+            keys: page.keys.map(\.rawValue), prefixes: query.delimiter == nil ? nil : page.prefixes, next: page.next)
     }
 }

@@ -1,3 +1,4 @@
+import DequeModule
 import FoundationEssentials
 import Logging
 import ServiceLifecycle
@@ -15,19 +16,43 @@ struct Housekeeper: Sendable {
     /// Runs until graceful shutdown.
     func run() async {
         try? await cancelWhenGracefulShutdown {
-            while !Task.isCancelled { try await Task.sleep(for: await round()) }
+            var untold: Deque<ObjectInfo> = []
+            while !Task.isCancelled { try await Task.sleep(for: await round(&untold)) }
         }
     }
 
     /// Returns how long to wait for the next one.
-    private func round() async -> Duration {
+    ///
+    /// - Parameter untold: what expired in an earlier round and is not told yet.
+    private func round(_ untold: inout Deque<ObjectInfo>) async -> Duration {
         do throws(StorageError) {
+            try await tell(&untold)
             let upkeep = try await keep()
-            for info in upkeep.expired { context.events.expired(info) }
+            untold = Deque(upkeep.expired)
+            try await tell(&untold)
             return .milliseconds(Int64(max(0, min(60, upkeep.next.timeIntervalSinceNow)) * 1000))
         } catch {
             if !Task.isCancelled { logger.warning("expired objects stay for now: \(error)") }
             return Self.pause
+        }
+    }
+
+    /// An object that somebody has put in its place meanwhile has been told of before, and stands for it.
+    private func tell(_ expired: inout Deque<ObjectInfo>) async throws(StorageError) {
+        while let info = expired.first {
+            try await context.locks.withLock(info.key) { () async throws(StorageError) in
+                if try await !isReplaced(info) { context.events.expired(info) }
+            }
+            expired.removeFirst()
+        }
+    }
+
+    private func isReplaced(_ info: ObjectInfo) async throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            return try await context.store.info(info.key).version != info.version
+        } catch  where error.errorClass != .transient {
+            // Nothing is there, or nothing that can be told from what was.
+            return false
         }
     }
 }

@@ -17,9 +17,10 @@ struct InstanceContext: Sendable {
         _ key: ObjectKey, _ body: ObjectBody, _ options: PutOptions, _ request: Request
     ) async throws(StorageError) -> ObjectInfo {
         if let size = body.size { try checkSize(size) }
+        try check(key, options.attributes)
         return try await locks.withLock(key) { () async throws(StorageError) in
             let info = try await store.put(key, body, options: options)
-            events.succeeded(.stored, info, request)
+            events.put(info, options, request)
             return info
         }
     }
@@ -52,8 +53,30 @@ struct InstanceContext: Sendable {
         return key
     }
 
+    /// What headers say, and what the extractor makes of the message, which counts where both have a name.
+    func metadata(of message: Message, _ headers: Metadata) -> Metadata {
+        let extractor = configuration.metadataExtractor
+        // Who asks for none gets none.
+        if extractor is NoMetadataExtractor { return [:] }
+        return headers.merging(extractor.metadata(of: message)) { _, extracted in extracted }
+    }
+
     var noKey: StorageError {
         StorageError(.invalid, "no key was given, and the message holds nothing to make one from")
+    }
+
+    /// Throws where key and attributes do not fit the messages that tell of the object: replies, events, references.
+    func check(_ key: ObjectKey, _ attributes: ObjectAttributes) throws(StorageError) {
+        let limit = maxReply()
+        // Beside them come digest, times, names, and a trace.
+        let room = max(limit / 2, limit - 16_384)
+        guard attributes.sizeAtMost > room else { return }
+        let headers = Reply(headers: ObjectHeaders.encode(attributes), payload: []).headerSize
+        let size = max(headers, JSON.encode(WireAttributes(attributes)).count)
+        guard size > room else { return }
+        throw StorageError(
+            .tooLarge, "\(size) bytes of metadata do not fit the messages that tell of the object: \(room) do",
+            key: key.rawValue)
     }
 
     func checkSize(_ size: Int) throws(StorageError) {

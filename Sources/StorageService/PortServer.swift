@@ -55,6 +55,7 @@ struct PortServer: Sendable {
     let monitor: InstanceMonitor
     let statistics: PortStatistics
     let logger: Logger
+    private let overCapacity: Reply
     private let underWay = UnderWay()
 
     init(
@@ -69,10 +70,9 @@ struct PortServer: Sendable {
         self.monitor = monitor
         self.statistics = statistics
         self.logger = logger
+        overCapacity = endpoint.reply(
+            to: StorageError(.unavailable, "the component works on as many requests as it may; try again later"))
     }
-
-    private static let overCapacity = Reply(
-        StorageError(.unavailable, "the component works on as many requests as it may; try again later"))
 
     /// Takes requests from now on; see ``run(_:)``.
     func listen(_ subject: String, queue: String? = nil) async throws(NATSError) -> NATSSubscription {
@@ -84,9 +84,11 @@ struct PortServer: Sendable {
         do {
             for try await _ in subscription {}
         } catch {
+            endpoint.noMoreCome()
             await underWay.finish()
             throw error
         }
+        endpoint.noMoreCome()
         await underWay.finish()
     }
 
@@ -115,8 +117,9 @@ struct PortServer: Sendable {
             }
             return
         }
+        let work = endpoint.begin(request)
         let task = Task {
-            await work(request, replySubject, call)
+            await answer(work, request, replySubject, call)
             Timeouts.shared.cancel(call.timer)
             end()
         }
@@ -143,9 +146,9 @@ struct PortServer: Sendable {
         underWay.end()
     }
 
-    private func work(_ request: Request, _ replySubject: String, _ call: Call) async {
+    private func answer(_ work: Work, _ request: Request, _ replySubject: String, _ call: Call) async {
         do throws(StorageError) {
-            let reply = try await endpoint.answer(request)
+            let reply = try await work()
             guard call.isFirst() else { return }
             count(request, reply, since: call.start)
             logger.trace("\(port.rawValue): answered", metadata: request.logMetadata)
@@ -158,11 +161,11 @@ struct PortServer: Sendable {
     private func fail(
         _ error: StorageError, _ request: Request, _ replySubject: String, _ start: ContinuousClock.Instant
     ) async {
-        let level: Logger.Level = error.errorClass == .fatal ? .error : .debug
-        logger.log(level: level, "\(port.rawValue): \(error)", metadata: request.logMetadata)
-        let key = request.headers.first(WireHeader.key)
-        if error.errorClass != .notFound { events.failed(error, port.rawValue, key: key, request) }
-        let reply = Reply(error)
+        logger.failed(port.rawValue, error, request)
+        if error.errorClass != .notFound, !endpoint.isTold(error, of: request) {
+            events.failed(error, port.rawValue, key: endpoint.key(of: request), request)
+        }
+        let reply = endpoint.reply(to: error)
         count(request, reply, since: start)
         await send(reply, to: replySubject)
     }
@@ -177,7 +180,7 @@ struct PortServer: Sendable {
 
     /// Answers a request for which there is no room, on the delivery thread: a flood waits for its answers.
     private func refuse(_ replySubject: String) {
-        let reply = Self.overCapacity
+        let reply = overCapacity
         statistics.count(
             Answered(
                 operation: port.rawValue, duration: .zero, bytesOut: reply.payload.count, code: reply.code,
@@ -191,9 +194,27 @@ struct PortServer: Sendable {
 
     private func send(_ reply: Reply, to subject: String) async {
         do throws(NATSError) {
-            try await connection.publish(subject, headers: NATSHeaders(reply), payload: reply.payload)
+            try await publish(reply, to: subject)
         } catch {
             logger.warning("reply not sent: \(error)")
+            guard let said = Self.said(error) else { return }
+            // A subject that is none takes no other reply either.
+            try? await publish(endpoint.reply(to: said), to: subject)
+        }
+    }
+
+    private func publish(_ reply: Reply, to subject: String) async throws(NATSError) {
+        try await connection.publish(subject, headers: NATSHeaders(reply), payload: reply.payload)
+    }
+
+    /// What whoever asked is told of a reply that can't be sent.
+    private static func said(_ error: NATSError) -> StorageError? {
+        switch error.code {
+        case .maxPayload:
+            StorageError(.tooLarge, "the request was worked on, but the reply is over the server's max_payload")
+        case .invalidArgument:
+            StorageError(.internal, "the request was worked on, but the reply holds what no header can carry")
+        default: nil
         }
     }
 }

@@ -71,14 +71,45 @@ struct Reply: Sendable {
     var headerSize: Int { headers.reduce(16) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 } }
 }
 
+/// The work on a request.
+typealias Work = @Sendable () async throws(StorageError) -> Reply
+
 /// One request port: a request in, one call on the store, a reply out.
 protocol Endpoint: Sendable {
     func answer(_ request: Request) async throws(StorageError) -> Reply
+
+    /// Called in the order in which requests came, on the delivery thread, before the work: takes in what depends on
+    /// that order, without waiting.
+    func begin(_ request: Request) -> Work
+
+    /// Called when no more requests come: those that wait for one have to end.
+    func noMoreCome()
+
+    /// How an error is said to whoever asked.
+    func reply(to error: StorageError) -> Reply
+
+    /// The key that an error concerns, where the error itself does not tell.
+    func key(of request: Request) -> String?
+
+    /// Whether somebody else tells the world of the error with which `request` ended.
+    func isTold(_ error: StorageError, of request: Request) -> Bool
 
     /// What metrics call the work on a request, a word of few; nil: as the port.
     func operation(_ request: Request) -> String?
 }
 
 extension Endpoint {
+    func begin(_ request: Request) -> Work {
+        { () async throws(StorageError) in try await answer(request) }
+    }
+
+    func noMoreCome() {}
+
+    func reply(to error: StorageError) -> Reply { Reply(error) }
+
+    func key(of request: Request) -> String? { request.headers.first(WireHeader.key) }
+
+    func isTold(_ error: StorageError, of request: Request) -> Bool { false }
+
     func operation(_ request: Request) -> String? { nil }
 }

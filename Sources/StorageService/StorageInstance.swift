@@ -68,7 +68,8 @@ public struct StorageInstance: Service, CustomStringConvertible {
         let partSubject = "\(configuration.subject(.upload)).\(NUID.next())"
         // Room for the headers of a part.
         let maxPartSize = max(1024, min(1 << 20, connection.maxPayload - 4096))
-        let uploads = Uploads(context: context, partSubject: partSubject, maxPartSize: maxPartSize)
+        let uploads = Uploads(
+            context: context, partSubject: partSubject, maxPartSize: maxPartSize, logger: logger)
         let servers = servers(context, uploads)
         let discovery = Discovery(
             configuration: configuration, statistics: monitor.statistics, capabilities: store.capabilities)
@@ -158,7 +159,7 @@ public struct StorageInstance: Service, CustomStringConvertible {
         try? await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 try await Task.sleep(for: .seconds(1))
-                await uploads.sweep()
+                uploads.sweep()
             }
         }
     }

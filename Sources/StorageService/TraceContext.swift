@@ -1,4 +1,5 @@
 import Logging
+import Storage
 import StorageWire
 
 /// The trace that a request belongs to: W3C Trace Context's `traceparent`.
@@ -21,6 +22,14 @@ extension Substring {
     fileprivate func isHex(_ count: Int) -> Bool {
         utf8.count == count
             && utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+}
+
+extension Logger {
+    /// Says that an operation failed, and aloud where a person has to look.
+    func failed(_ operation: String, _ error: StorageError, _ request: Request) {
+        let level: Logger.Level = error.errorClass == .fatal ? .error : .debug
+        log(level: level, "\(operation): \(error)", metadata: request.logMetadata)
     }
 }
 

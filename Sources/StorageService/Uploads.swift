@@ -1,40 +1,52 @@
+import Logging
 import Storage
 import StorageWire
+import Synchronization
 
 /// The uploads of one instance: opened on the upload port, fed and ended on their part subjects.
-actor Uploads {
+final class Uploads: Sendable {
+    private struct State {
+        var uploads: [String: Upload] = [:]
+        /// The puts under way.
+        var puts: [String: Task<Void, Never>] = [:]
+        /// Uploads whose put has ended, oldest first.
+        var finished: [String] = []
+    }
+
+    /// How many finished uploads are remembered, for senders that ask again.
+    private static let remembered = 1024
+
     private let context: InstanceContext
     private let partSubject: String
     private let maxPartSize: Int
-    /// How many finished uploads are remembered, for senders that ask again.
-    private static let remembered = 1024
-    private var uploads: [String: Upload] = [:]
-    /// The puts under way.
-    private var puts: [String: Task<Void, Never>] = [:] {
-        didSet { context.monitor.openUploads = puts.count }
-    }
-    /// Uploads whose put has ended, oldest first.
-    private var finished: [String] = []
+    private let logger: Logger
+    private let state = Mutex(State())
 
-    init(context: InstanceContext, partSubject: String, maxPartSize: Int) {
+    init(context: InstanceContext, partSubject: String, maxPartSize: Int, logger: Logger) {
         self.context = context
         self.partSubject = partSubject
         self.maxPartSize = maxPartSize
+        self.logger = logger
     }
 
     func open(_ request: Request) throws(StorageError) -> WireUpload {
-        guard puts.count < context.limits.maxUploads else {
-            throw StorageError(.unavailable, "too many uploads are open; try again later")
-        }
         let options = try RequestCodec.putOptions(in: request.headers)
         let key = try context.givenOrGeneratedKey(request)
+        try context.check(key, options.attributes)
         let id = NUID.next()
-        let upload = Upload(key: key, maxSize: context.limits.maxObjectSize)
-        uploads[id] = upload
-        // Lives from the opening to the commit, over many requests; `close` ends it.
-        puts[id] = Task {
-            await self.put(upload, options, request)
-            self.finish(id)
+        let upload = Upload(
+            key: key, maxSize: context.limits.maxObjectSize, maxPartSize: maxPartSize, locks: context.locks)
+        try state.withLock { (state) throws(StorageError) in
+            guard state.puts.count < context.limits.maxUploads else {
+                throw StorageError(.unavailable, "too many uploads are open; try again later")
+            }
+            state.uploads[id] = upload
+            // Lives from the opening to the commit, over many requests; `close` ends it.
+            state.puts[id] = Task {
+                await self.put(upload, options, request)
+                self.finish(id)
+            }
+            context.monitor.openUploads = state.puts.count
         }
         return WireUpload(
             upload: id, partSubject: "\(partSubject).\(id)", maxPartSize: maxPartSize, window: Upload.window,
@@ -42,46 +54,81 @@ actor Uploads {
     }
 
     private func put(_ upload: Upload, _ options: PutOptions, _ request: Request) async {
+        let result: Result<ObjectInfo, StorageError>
         do throws(StorageError) {
-            let info = try await context.store.put(upload.key, upload.body, options: options)
-            context.events.succeeded(.stored, info, request)
-            await upload.end(.success(info))
+            result = .success(try await context.store.put(upload.key, upload.body, options: options))
         } catch {
-            context.events.failed(error, "upload", key: upload.key.rawValue, request)
-            await upload.end(.failure(error))
+            // Of a put that was given up, the store may only say that it was cancelled.
+            result = .failure(upload.failure ?? error)
+        }
+        await upload.end(result) { result in
+            switch result {
+            case .success(let info): context.events.put(info, options, request)
+            case .failure(let error):
+                logger.failed("upload", error, request)
+                context.events.failed(error, "upload", key: upload.key.rawValue, request)
+            }
         }
     }
 
     /// Makes room for another upload; the answer of this one is kept for a while.
     private func finish(_ id: String) {
-        puts[id] = nil
-        finished.append(id)
-        if finished.count > Self.remembered { uploads[finished.removeFirst()] = nil }
+        state.withLock { state in
+            state.puts[id] = nil
+            state.finished.append(id)
+            if state.finished.count > Self.remembered { state.uploads[state.finished.removeFirst()] = nil }
+            context.monitor.openUploads = state.puts.count
+        }
     }
 
     func find(_ id: String) throws(StorageError) -> Upload {
-        guard let upload = uploads[id] else {
+        guard let upload = state.withLock({ $0.uploads[id] }) else {
             throw StorageError(.notFound, "no upload “\(id.abbreviated)” is open; it ended, or was silent for too long")
         }
         return upload
     }
 
-    /// Ends an upload; nothing of it stays.
-    func abort(_ id: String) async {
-        guard let upload = uploads.removeValue(forKey: id) else { return }
-        await upload.fail(StorageError(.cancelled, "the upload was aborted"))
-        await puts.removeValue(forKey: id)?.value
+    /// Ends an upload, of which nothing stays; the put that ends with it.
+    @discardableResult
+    func abort(_ id: String, _ error: StorageError) -> Task<Void, Never>? {
+        let (upload, put) = state.withLock { ($0.uploads.removeValue(forKey: id), $0.puts[id]) }
+        upload?.fail(error)
+        put?.cancel()
+        return put
+    }
+
+    /// Ends the put of an upload whose committer waits no longer; it is remembered.
+    func giveUp(_ id: String, _ upload: Upload) {
+        upload.fail(
+            StorageError(
+                .timeout, "the commit took longer than it was given; it was cancelled", key: upload.key.rawValue))
+        state.withLock { $0.puts[id] }?.cancel()
     }
 
     /// Forgets uploads that have been silent for too long.
-    func sweep() async {
+    func sweep() {
+        let idle = idle
         let deadline = ContinuousClock.now - idle
-        for (id, upload) in uploads where await upload.isIdle(since: deadline) { await abort(id) }
+        for (id, upload) in state.withLock({ $0.uploads }) where upload.isIdle(since: deadline) {
+            abort(
+                id, StorageError(.timeout, "the upload was silent for more than \(idle)", key: upload.key.rawValue))
+        }
     }
 
-    /// Ends every upload.
+    /// Ends every upload to which nothing will come any more: those that wait for parts get their answer.
+    func failUncommitted() {
+        for upload in state.withLock({ $0.uploads }).values {
+            upload.failUncommitted(
+                StorageError(.unavailable, "the component is shutting down", key: upload.key.rawValue))
+        }
+    }
+
+    /// Ends every upload, and returns when their puts have ended.
     func close() async {
-        for id in Array(uploads.keys) { await abort(id) }
+        for id in state.withLock({ Array($0.uploads.keys) }) {
+            abort(id, StorageError(.cancelled, "the component is shutting down"))
+        }
+        for put in state.withLock({ $0.puts }).values { await put.value }
     }
 
     private var idle: Duration { context.limits.uploadIdle }
@@ -93,42 +140,6 @@ struct UploadEndpoint: Endpoint {
     func operation(_ request: Request) -> String? { "open" }
 
     func answer(_ request: Request) async throws(StorageError) -> Reply {
-        Reply(json: try await uploads.open(request))
-    }
-}
-
-/// A part, the commit or the abort of an upload.
-struct PartEndpoint: Endpoint {
-    let uploads: Uploads
-
-    func operation(_ request: Request) -> String? {
-        if request.headers.first(WireHeader.abort) != nil { return "abort" }
-        return request.headers.first(WireHeader.commit) == nil ? "part" : "commit"
-    }
-
-    func answer(_ request: Request) async throws(StorageError) -> Reply {
-        let id = request.subject.split(separator: ".").last.map(String.init) ?? ""
-        if request.headers.first(WireHeader.abort) != nil {
-            await uploads.abort(id)
-            return Reply(payload: Array("{}".utf8))
-        }
-        let upload = try await uploads.find(id)
-        if let text = request.headers.first(WireHeader.commit) {
-            return Reply(json: WireInfo(try await upload.commit(try digest(text))))
-        }
-        guard let text = request.headers.first(WireHeader.part), let number = Int(text), number > 0 else {
-            throw StorageError(
-                .invalid, "a part needs \(WireHeader.part): 1, 2, …, or \(WireHeader.commit), or \(WireHeader.abort)")
-        }
-        try await upload.receive(number, request.payload)
-        return Reply(json: WirePart(part: number))
-    }
-
-    private func digest(_ text: String) throws(StorageError) -> Digest? {
-        if text == "-" { return nil }
-        guard let digest = Digest(text) else {
-            throw StorageError(.invalid, "\(WireHeader.commit) “\(text.abbreviated)” is neither a digest nor “-”")
-        }
-        return digest
+        Reply(json: try uploads.open(request))
     }
 }

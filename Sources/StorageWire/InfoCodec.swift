@@ -38,6 +38,34 @@ package struct WireInfo: Codable, Sendable {
     }
 }
 
+/// What an object's info says of its attributes, as JSON.
+package struct WireAttributes: Encodable {
+    private let content_type: String?
+    private let content_encoding: String?
+    private let metadata: Metadata
+
+    package init(_ attributes: ObjectAttributes) {
+        content_type = attributes.contentType
+        content_encoding = attributes.contentEncoding
+        metadata = attributes.metadata
+    }
+}
+
+extension ObjectAttributes {
+    /// No encoding of them takes more bytes.
+    package var sizeAtMost: Int {
+        // As an escape of six bytes each, beside quotes and the name of a header.
+        func size(_ text: String) -> Int { 6 * text.utf8.count + 32 }
+        var sum = size(contentType ?? "") + size(contentEncoding ?? "")
+        for (name, values) in metadata {
+            let nameSize = size(name)
+            sum += nameSize
+            for value in values { sum += nameSize + size(value) }
+        }
+        return sum
+    }
+}
+
 /// The headers that carry an object's info beside its bytes.
 package enum ObjectHeaders {
     package static func encode(_ info: ObjectInfo, range: Range<Int>?) -> WireHeaders {
@@ -51,7 +79,11 @@ package enum ObjectHeaders {
             let last = max(range.lowerBound, range.upperBound - 1)
             headers.append((WireHeader.contentRange, "bytes \(range.lowerBound)-\(last)/\(info.size)"))
         }
-        return headers + encode(info.attributes)
+        // What another writer of the bucket gave it, no header may carry: the info as JSON tells it.
+        var attributes = info.attributes
+        attributes.contentType = attributes.contentType.flatMap { isLine($0) ? $0 : nil }
+        attributes.contentEncoding = attributes.contentEncoding.flatMap { isLine($0) ? $0 : nil }
+        return headers + encode(attributes)
     }
 
     /// Attributes as headers, a line each where NATS can carry it, the other metadata as JSON.

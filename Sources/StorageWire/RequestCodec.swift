@@ -8,10 +8,11 @@ package enum RequestCodec {
     ///
     /// - Throws: `invalid` that names the header.
     package static func putOptions(in headers: WireHeaders) throws(StorageError) -> PutOptions {
+        try checkLines(headers)
         var options = PutOptions(attributes: try ObjectHeaders.attributes(in: headers))
         options.precondition = try precondition(in: headers)
         options.timeToLive = try timeToLive(in: headers)
-        options.messageID = headers.first(WireHeader.messageID)
+        options.messageID = try messageID(in: headers)
         if let text = headers.first(WireHeader.digest) {
             guard let digest = Digest(text) else {
                 throw StorageError(.invalid, "\(WireHeader.digest) “\(text.abbreviated)” is not SHA-256=<base64url>")
@@ -20,6 +21,26 @@ package enum RequestCodec {
         }
         return options
     }
+
+    /// What is kept with the object has to fit a header again.
+    private static func checkLines(_ headers: WireHeaders) throws(StorageError) {
+        for name in [WireHeader.contentType, WireHeader.contentEncoding] {
+            guard let value = headers.first(name), value.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f })
+            else { continue }
+            throw StorageError(.invalid, "\(name) “\(ErrorCodec.oneLine(value).abbreviated)” holds control characters")
+        }
+    }
+
+    /// Stores keep ids beside other headers, for which there is room for 64 KiB.
+    private static func messageID(in headers: WireHeaders) throws(StorageError) -> String? {
+        guard let id = headers.first(WireHeader.messageID) else { return nil }
+        guard id.utf8.count <= maximumMessageID else {
+            throw StorageError(.invalid, "\(WireHeader.messageID) is longer than \(maximumMessageID) bytes")
+        }
+        return id
+    }
+
+    private static let maximumMessageID = 4096
 
     package static func precondition(in headers: WireHeaders) throws(StorageError) -> Precondition {
         let version = headers.first(WireHeader.ifMatch)
@@ -55,11 +76,23 @@ package enum RequestCodec {
     private static func timeToLive(in headers: WireHeaders) throws(StorageError) -> Duration? {
         guard let text = headers.first(WireHeader.timeToLive) else { return nil }
         // A hundred years: what is longer is a mistake, and dates stay in range.
-        guard let seconds = Double(text), seconds > 0, seconds <= 3_155_760_000 else {
+        guard isDecimal(text), let seconds = Double(text), seconds > 0, seconds <= 3_155_760_000 else {
             throw StorageError(
                 .invalid, "\(WireHeader.timeToLive) “\(text.abbreviated)” is not a positive number of seconds")
         }
         return .milliseconds(Int64((seconds * 1000).rounded(.up)))
+    }
+
+    /// Unlike what else numbers are parsed from: hexadecimal ones, infinities.
+    private static func isDecimal(_ text: String) -> Bool {
+        text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"),
+                UInt8(ascii: "+"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
     }
 
     /// How long the caller waits.

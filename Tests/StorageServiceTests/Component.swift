@@ -61,9 +61,14 @@ final class Component: Sendable {
     }
 
     /// Stops it as SIGTERM would, and waits.
-    func stop() async throws {
+    func stopServing() async throws {
         await group.triggerGracefulShutdown()
         try await running.value
+    }
+
+    /// Stops it, and closes the connections.
+    func stop() async throws {
+        try await stopServing()
         await client.close()
         await connection.close()
     }

@@ -77,6 +77,27 @@ import Testing
         try await component.stop()
     }
 
+    /// Whoever keeps a mirror would delete what is there.
+    @Test func whatWasReplacedMeanwhileIsNotToldAsExpired() async throws {
+        let infos = try ["replaced", "gone"].map { key in
+            ObjectInfo(
+                key: try ObjectKey(validating: key), size: 1, version: Version("old"), digest: nil, modified: .now)
+        }
+        let store = GetStore(keeper: { () async throws(StorageError) in Upkeep(expired: infos, next: .distantFuture) })
+        try await store.put("replaced", ObjectBody("new"))
+        let server = try await NATSServer(.newest)
+        var options = NATSOptions()
+        options.urls = [server.url]
+        let client = try await NATSConnection.connect(options)
+        let events = try await client.subscribe("storage.t.events")
+        try await client.flush(timeout: .seconds(2))
+        let component = try await Component(on: server, store: store)
+        let expired = try await events.nextJSON()
+        #expect(expired["type"] as? String == "expired" && expired["key"] as? String == "gone")
+        try await component.stop()
+        await client.close()
+    }
+
     @Test(arguments: ServerFlavor.allCases)
     func eventsOfAKeyComeInOrder(_ flavor: ServerFlavor) async throws {
         let component = try await Component(flavor)
@@ -130,6 +151,17 @@ import Testing
         let second = try await references.nextJSON()["storage_ref"] as? [String: Any]
         #expect(second?["key"] as? String == key)
         #expect(try await component.store.list(ListQuery()).keys.count == 1)
+        try await component.stop()
+    }
+
+    @Test func headersAreKeptWhateverTheExtractor() async throws {
+        let component = try await Component { $0.metadataExtractor = JSONMetadataExtractor(fields: ["a", "b"]) }
+        let references = try await component.client.subscribe("storage.t.stored")
+        let headers: NATSHeaders = ["Storage-Meta-x": "1", "Storage-Meta-b": "2", "Storage-Metadata": #"{"n n":[""]}"#]
+        try await component.client.publish(
+            "storage.t.write", headers: headers, payload: Array(#"{"a":"3","b":"4"}"#.utf8))
+        let metadata = try await references.nextJSON()["metadata"] as? [String: [String]]
+        #expect(metadata == ["x": ["1"], "a": ["3"], "b": ["4"], "n n": [""]])
         try await component.stop()
     }
 

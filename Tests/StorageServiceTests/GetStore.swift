@@ -1,11 +1,13 @@
 import Storage
 
-/// A store whose gets, and puts, do what a test wants of them.
-struct GetStore: Store {
+/// A store whose gets, and puts, and keeping do what a test wants of them.
+struct GetStore: StoreLayer {
     let memory = MemoryStore()
     var respond: @Sendable () async throws(StorageError) -> Void = { () async throws(StorageError) in }
     var beforePut: @Sendable () async -> Void = {}
     var capabilities: Capabilities = [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID]
+    var keeper: StoreKeeper?
+    var beneath: [any Store] { [] }
 
     /// Gets last until they are cancelled.
     static let endless = GetStore { () async throws(StorageError) in

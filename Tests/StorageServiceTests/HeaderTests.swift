@@ -12,7 +12,7 @@ import Testing
         port, block = int(sys.argv[1]), sys.argv[2].encode("latin-1").decode("unicode_escape").encode("latin-1")
         s = socket.create_connection(("127.0.0.1", port))
         s.settimeout(5)
-        header = b"NATS/1.0\\r\\n" + block + b"\\r\\n"
+        header = sys.argv[3].encode() + b"\\r\\n" + block + b"\\r\\n"
         s.sendall(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\\r\\nSUB inbox 1\\r\\n')
         s.sendall(b"HPUB storage.t.put inbox %d %d\\r\\n%snew\\r\\n" % (len(header), len(header) + 3, header))
         data = b""
@@ -21,8 +21,10 @@ import Testing
         print(data.decode())
         """
 
-    private func put(_ block: String, to component: Component) async throws -> String {
-        try await python(Self.script, [String(component.server.port), block])
+    private func put(
+        _ block: String, to component: Component, version: String = "NATS/1.0"
+    ) async throws -> String {
+        try await python(Self.script, [String(component.server.port), block, version])
     }
 
     @Test(arguments: ServerFlavor.allCases)
@@ -43,6 +45,11 @@ import Testing
             #expect(reply.contains("Nats-Service-Error-Code: \(status)"), "\(block): \(reply)")
         }
         #expect(try await component.ask("get", "k").body == Array("old".utf8))
+        for version in ["XXXX/1.0", "nats/1.0", "N"] {
+            let reply = try await put(condition, to: component, version: version)
+            #expect(reply.contains("Nats-Service-Error-Code: 400"), "\(version): \(reply)")
+        }
+        #expect(try await component.store.list(ListQuery()).keys.count == 1)
         let taken = try await put(#"Storage-Meta-Empty:\r\nStorage-Key: e\r\n"#, to: component)
         #expect(taken.contains(#""metadata":{"Empty":[""]}"#), "\(taken)")
         try await component.stop()

@@ -53,6 +53,10 @@ import Testing
             ("put", "new", ["Storage-Key": "k", "Storage-If-None-Match": "x"], 400, "invalid"),
             ("put", "new", ["Storage-Key": "k", "Storage-TTL": "-1"], 400, "invalid"),
             ("put", "new", ["Storage-Key": "k", "Storage-TTL": "nan"], 400, "invalid"),
+            ("put", "new", ["Storage-Key": "k", "Storage-TTL": "0x10"], 400, "invalid"),
+            ("put", "new", ["Storage-Key": "k", "Nats-Msg-Id": String(repeating: "i", count: 5000)], 400, "invalid"),
+            ("put", "new", ["Storage-Key": "k", "Content-Encoding": "a\u{1}b"], 400, "invalid"),
+            ("upload", "", ["Storage-Key": "k", "Content-Type": "a\u{7f}b"], 400, "invalid"),
             ("put", "new", ["Storage-Key": "k", "Storage-Timeout": "soon"], 400, "invalid"),
             ("put", "new", ["Storage-Key": "a//b"], 400, "invalid"),
             ("put", String(repeating: "x", count: 101), ["Storage-Key": "k"], 413, "too_large"),
@@ -103,6 +107,39 @@ import Testing
             next = page["next"] as? String
         } while next != nil
         #expect(listed.count == 500 && listed == listed.sorted())
+        try await component.stop()
+    }
+
+    /// What doubles as JSON, what no header can carry, what is repeated in the reply.
+    @Test func everyRequestIsAnsweredWhateverItHolds() async throws {
+        let component = try await Component()
+        let events = try await component.client.subscribe("storage.t.events")
+        let quotes = String(repeating: "\"", count: 700_000)
+        let large = try await component.ask("put", "x", ["Storage-Key": "k", "Storage-Meta-a": quotes])
+        #expect(large.status == 413)
+        #expect(try await component.ask("upload", "", ["Storage-Key": "k", "Content-Type": quotes]).status == 413)
+        #expect(try await component.ask("info", "k").status == 404)
+        try await component.client.publish("storage.t.write", headers: ["Storage-Meta-a": quotes], payload: [1])
+        for operation in ["put", "upload", "write"] {
+            let failed = try await events.nextJSON()
+            #expect(failed["operation"] as? String == operation)
+            #expect((failed["error"] as? [String: String])?["code"] == "too_large")
+        }
+        // Put there by another writer of the store.
+        let foreign = ObjectAttributes(contentEncoding: "a\0\rb", metadata: ["a": ["b"]])
+        _ = try await component.store.put("foreign", ObjectBody("x"), options: PutOptions(attributes: foreign))
+        let got = try await component.ask("get", "foreign")
+        #expect(got.body == Array("x".utf8) && got.headers.first("Content-Encoding") == nil)
+        let info = try json(await component.ask("info", "foreign").body)
+        #expect(info["content_encoding"] as? String == "a\0\rb")
+        let heavy = ObjectAttributes(metadata: ["a": [quotes]])
+        _ = try await component.store.put("heavy", ObjectBody("x"), options: PutOptions(attributes: heavy))
+        #expect(try await component.ask("info", "heavy").status == 413)
+        for port in ["get", "put"] {
+            let version = String(repeating: "v", count: 900_000)
+            let reply = try await component.ask(port, "k", ["Storage-Key": "foreign", "Storage-If-Match": version])
+            #expect(reply.status == 412 && reply.body.count < 1000)
+        }
         try await component.stop()
     }
 
@@ -189,6 +226,72 @@ import Testing
         try await component.stop()
     }
 
+    @Test func putsOfOneMessageIDTellOneEvent() async throws {
+        let component = try await Component()
+        let events = try await component.client.subscribe("storage.t.events")
+        var ids: [String?] = []
+        for id in ["1", "1", "2"] {
+            _ = try await component.ask("put", "x", ["Storage-Key": "k", "Nats-Msg-Id": id])
+            ids.append(try await events.nextJSON()["id"] as? String)
+        }
+        #expect(ids[0] != nil && ids[0] == ids[1] && ids[1] != ids[2])
+        try await component.stop()
+    }
+
+    @Test func apiAnswersAreOfOneShape() async throws {
+        let component = try await Component(store: GetStore.endless) { $0.limits.maxInFlight = 1 }
+        let events = try await component.client.subscribe("storage.t.events")
+        let get = #"{"action":"get","key":"k"}"#
+        let answers = try await component.client.subscribe("late")
+        try await component.client.publish(
+            "storage.t.api", headers: ["Storage-Timeout": "300"], payload: Array(get.utf8), reply: "late")
+        // Of two on one subscription the first has the room.
+        let refused = try await component.ask("api", get)
+        let late = try #require(try await answers.next(timeout: .seconds(5)))
+        func ask(_ payload: String, _ headers: NATSHeaders = [:]) async throws -> [UInt8] {
+            while true {
+                let reply = try await component.ask("api", payload, headers)
+                if reply.status != 503 { return reply.body }
+            }
+        }
+        let soon = try await ask(get, ["Storage-Timeout": "soon"])
+        let empty = try await ask(#"{"action":"put","key":"k"}"#)
+        let answered = try [refused.body, late.payload, soon, empty].map { try json($0) }
+        #expect(answered.map { $0["code"] as? String } == ["unavailable", "timeout", "invalid", "invalid"])
+        for answer in answered { #expect(answer["success"] as? Bool == false && answer["error"] is String) }
+        #expect(refused.status == 503 && late.headers.first("Nats-Service-Error-Code") == "408")
+        for (code, key) in [("timeout", ""), ("invalid", ""), ("invalid", "k")] {
+            let failed = try await events.nextJSON()
+            #expect(failed["operation"] as? String == "api" && failed["key"] as? String == key)
+            #expect((failed["error"] as? [String: String])?["code"] == code)
+        }
+        try await component.stop()
+    }
+
+    @Test func apiKeepsDataAsItIs() async throws {
+        let component = try await Component()
+        func ask(_ payload: String) async throws -> String {
+            String(decoding: try await component.ask("api", payload).body, as: UTF8.self)
+        }
+        for data in [
+            "12345678901234567890", "1.0", #"{"a":1,"a":2}"#, #"{"b":1, "a":[ 0.10, 123456789012345678901234567890 ]}"#,
+            "null", #""\u00e9\/""#, "true",
+        ] {
+            _ = try await ask(#"{"action":"put","key":"k","data":\#(data)}"#)
+            #expect(try await component.store.bytes("k") == Array(data.utf8))
+            #expect(try await ask(#"{"action":"get","key":"k"}"#).contains(#""data":\#(data),"#), "\(data)")
+        }
+        let others: [[UInt8]] = [Array("[1,]".utf8), [0xef, 0xbb, 0xbf, 0x31], [0x31, 0], Array("01".utf8), []]
+        for bytes in others {
+            try await component.store.put("k", ObjectBody(bytes))
+            let got = try json(await component.ask("api", #"{"action":"get","key":"k"}"#).body)
+            #expect(got["data"] == nil && got["data_base64"] as? String == Data(bytes).base64EncodedString())
+        }
+        #expect(try await component.ask("api", #"{"action":"store","data":[1,]}"#).status == 400)
+        #expect(try await component.ask("api", #"{"action":"store"}"#).status == 400)
+        try await component.stop()
+    }
+
     @Test(arguments: ServerFlavor.allCases)
     func api(_ flavor: ServerFlavor) async throws {
         let component = try await Component(flavor)
@@ -202,6 +305,8 @@ import Testing
         #expect(binary["data_base64"] as? String == "//4=")
         let list = try json(await component.ask("api", #"{"action":"list","prefix":"b"}"#).body)
         #expect(list["keys"] as? [String] == ["bin"])
+        let tops = try json(await component.ask("api", #"{"action":"list","delimiter":"/"}"#).body)
+        #expect(tops["keys"] as? [String] == ["bin"] && tops["prefixes"] as? [String] == ["message/"])
         let deleted = try json(await component.ask("api", #"{"action":"delete","key":"bin"}"#).body)
         #expect(deleted["deleted"] as? Bool == true)
         let missing = try json(await component.ask("api", #"{"action":"info","key":"bin"}"#).body)

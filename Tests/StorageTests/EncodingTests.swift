@@ -72,6 +72,25 @@ import Testing
         #expect(text == "é🎈/")
     }
 
+    @Test(arguments: [
+        ("1", true), ("-0.50e+9", true), (" {\"a\":[1,{}, []],\"a\":null}\n", true), ("\"\\u00e9\"", true),
+        ("[[[]]]", true),
+        ("", false), ("[1,]", false), ("{\"a\":1,}", false), ("01", false), ("+1", false), ("1.", false), (".5", false),
+        ("-", false), ("1e", false), ("[1 2]", false), ("[1}", false), ("{\"a\"}", false), ("{1:2}", false),
+        ("1 1", false),
+        ("\u{feff}1", false), ("\"\t\"", false), ("]", false), ("nul", false), ("NaN", false),
+        (String(repeating: "[", count: 512) + String(repeating: "]", count: 512), true),
+        (String(repeating: "[", count: 513) + String(repeating: "]", count: 513), false),
+    ])
+    func whatIsJSON(_ text: String, _ isJSON: Bool) {
+        #expect(JSONScanner.isJSON(Array(text.utf8)) == isJSON)
+    }
+
+    @Test func whatIsNoUTF8IsNoJSON() {
+        #expect(!JSONScanner.isJSON([0x22, 0xff, 0x22]))
+        #expect(!JSONScanner.isJSON([0xff, 0xfe, 0x31, 0]))
+    }
+
     @Test func garbageIsRefused() {
         let deep = String(repeating: "[", count: 100_000)
         let documents = [

@@ -46,6 +46,7 @@ import Testing
     @Test(arguments: [
         ("bytes=0-0", 10, 0..<1), ("bytes=3-", 10, 3..<10), ("bytes=-4", 10, 6..<10), ("bytes=-40", 10, 0..<10),
         ("bytes=2-400", 10, 2..<10), ("bytes=0-9223372036854775807", 5, 0..<5),
+        ("bytes=1-99999999999999999999", 5, 1..<5), ("bytes=-99999999999999999999", 5, 0..<5),
     ])
     func resolves(_ text: String, _ size: Int, _ range: Range<Int>) throws {
         #expect(try ByteRange(parsing: text).resolve(size: size) == range)

@@ -46,6 +46,18 @@ struct EventPublisher: Sendable {
         send(StorageEvent(type, info, instance: instance).traced(request))
     }
 
+    /// Of a put that has a message id it is not known whether it is this one that stored the object: each tells the same
+    /// event then, by its id.
+    func put(_ info: ObjectInfo, _ options: PutOptions, _ request: Request) {
+        var event = StorageEvent(.stored, info, instance: instance).traced(request)
+        if options.messageID != nil { event.id = derivedID("stored", info) }
+        send(event)
+    }
+
+    private func derivedID(_ what: String, _ info: ObjectInfo) -> String {
+        NUID.derived(from: "\(what)\n\(instance)\n\(info.key)\n\(info.version)")
+    }
+
     func deleted(_ key: ObjectKey, _ request: Request) {
         send(StorageEvent(.deleted, key: key.rawValue, instance: instance).traced(request))
     }
@@ -55,7 +67,10 @@ struct EventPublisher: Sendable {
     }
 
     func failed(_ error: StorageError, _ operation: String, key: String?, _ request: Request) {
-        var event = StorageEvent(.failed, key: key ?? error.key ?? "", instance: instance).traced(request)
+        let key = key ?? error.key ?? ""
+        // A key that is none may be of any length.
+        let told = key.utf8.count > ObjectKey.maximumBytes ? key.abbreviated : key
+        var event = StorageEvent(.failed, key: told, instance: instance).traced(request)
         event.error = ErrorCodec.Detail(error)
         event.operation = operation
         send(event)
@@ -66,14 +81,13 @@ struct EventPublisher: Sendable {
     func passOn(_ info: ObjectInfo, _ request: Request) -> Receipt {
         let interested = events.filter { $0.takes(.stored) }
         let receipt = Receipt(interested.count + stored.count)
-        let name = "\(instance)\n\(info.key)\n\(info.version)"
         var event = StorageEvent(.stored, info, instance: instance).traced(request)
-        event.id = NUID.derived(from: "stored\n" + name)
+        event.id = derivedID("stored", info)
         seen.record(event)
         for output in interested { output.send(Notice(content: .event(event), receipt: receipt)) }
         if !stored.isEmpty {
             let reference = StoredReference(
-                id: NUID.derived(from: "reference\n" + name), instance: instance, info: info, trace: request.trace)
+                id: derivedID("reference", info), instance: instance, info: info, trace: request.trace)
             for output in stored { output.send(Notice(content: .reference(reference), receipt: receipt)) }
         }
         return receipt
@@ -86,11 +100,11 @@ struct EventPublisher: Sendable {
 }
 
 extension Request {
-    /// The W3C trace context that it came with.
+    /// The W3C trace context that it came with; a header that is longer than any trace's is none.
     var trace: [String: String] {
         var trace: [String: String] = [:]
         for name in [WireHeader.traceParent, WireHeader.traceState] {
-            if let value = headers.first(name) { trace[name] = value }
+            if let value = headers.first(name), value.utf8.count <= 1024 { trace[name] = value }
         }
         return trace
     }

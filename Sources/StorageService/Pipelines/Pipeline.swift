@@ -50,7 +50,7 @@ struct Pipeline: Sendable {
         let id = incoming.id(input.deduplication)
         let message = request.message(id: id)
         options.messageID = context.store.capabilities.contains(.messageID) ? id : nil
-        options.attributes.metadata = context.configuration.metadataExtractor.metadata(of: message)
+        options.attributes.metadata = context.metadata(of: message, options.attributes.metadata)
         let named = try RequestCodec.key(in: request.headers)
         if input.order == .key, let origin = incoming.origin {
             options.attributes.metadata[Self.originName] = [origin.description]
@@ -78,6 +78,7 @@ struct Pipeline: Sendable {
     /// What is stored, by this or an earlier delivery; nil where something newer, or nothing any more, is to be told of.
     private func put(_ item: Item) async throws(StorageError) -> ObjectInfo? {
         try context.checkSize(item.incoming.request.payload.count)
+        try context.check(item.key, item.options.attributes)
         do throws(StorageError) {
             guard input.order == .key || !item.isNamed else { return try await put(item, .none) }
             return try await putInOrder(item)

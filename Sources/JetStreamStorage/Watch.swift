@@ -72,7 +72,7 @@ private actor Watcher {
 
     /// Asks for what is newer; where nothing is, the consumer tells when to ask again. See ``Bucket/followsReliably``.
     private func fetch() async throws(StorageError) {
-        if let newer = try await bucket.metaMessage(from: applied + 1) { return take(newer) }
+        if let newer = try await newer() { return take(newer) }
         catchUp()
         while true {
             switch try await event() {
@@ -81,6 +81,16 @@ private actor Watcher {
             case .message, .caughtUp, .idle: break
             }
             return
+        }
+    }
+
+    private func newer() async throws(StorageError) -> StoredMessage? {
+        do throws(StorageError) {
+            return try await bucket.metaMessage(from: applied + 1)
+        } catch {
+            // What was asked when the connection broke is not answered.
+            guard error.kind == .timeout else { throw error }
+            return try await bucket.metaMessage(from: applied + 1)
         }
     }
 

@@ -60,9 +60,12 @@ final class LiveIndex: Sendable {
     /// other programs do who rename or purge, is told by nobody.
     @discardableResult
     func lookUp(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
-        let known = hint(key)?.sequence
-        let found = try await bucket.meta(key)
-        if bucket.readsFresh { contents.correct(key, from: known, to: found) }
+        let known = hint(key)
+        let message = try await bucket.message(.lastBySubject(bucket.format.meta(of: key)))
+        // Mostly it is what is known: then there is nothing to parse.
+        if let known, message?.sequence == known.sequence { return known }
+        let found = try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
+        if bucket.readsFresh { contents.correct(key, from: known?.sequence, to: found) }
         return found
     }
 

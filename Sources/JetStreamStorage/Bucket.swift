@@ -30,8 +30,6 @@ struct Bucket: Sendable {
     let expiresMessages: Bool
 
     var name: String { format.bucket }
-    /// Whether what a read finds is the newest there is.
-    var readsFresh: Bool { !readsAnyReplica }
     var isMirror: Bool { format.origin != format.bucket }
 
     /// - Throws: `unsupported` for a mirror, which only its origin writes to.

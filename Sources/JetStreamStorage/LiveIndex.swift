@@ -65,7 +65,7 @@ final class LiveIndex: Sendable {
         // Mostly it is what is known: then there is nothing to parse.
         if let known, message?.sequence == known.sequence { return known }
         let found = try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
-        if bucket.readsFresh { contents.correct(key, from: known?.sequence, to: found) }
+        if !bucket.readsAnyReplica { contents.correct(key, from: known?.sequence, to: found) }
         return found
     }
 

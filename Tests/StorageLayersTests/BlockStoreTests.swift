@@ -198,10 +198,10 @@ import Testing
 }
 
 /// A store that does something once, right before a call.
-private final class HookedStore: Store {
+private final class HookedStore: ForwardingStore {
     typealias Hook = @Sendable () async throws -> Void
 
-    private let base: any Store
+    let base: any Store
     let beforeDelete = Mutex<Hook?>(nil)
     let beforeSetMetadata = Mutex<Hook?>(nil)
 
@@ -217,26 +217,10 @@ private final class HookedStore: Store {
         do { try await hook?() } catch { Issue.record(error) }
     }
 
-    var capabilities: Capabilities { base.capabilities }
-
-    func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
-        try await base.put(key, body, options: options)
-    }
-
-    func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
-        try await base.get(key, options: options)
-    }
-
-    func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        try await base.info(key, options: options)
-    }
-
     func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
         await run(beforeDelete)
         return try await base.delete(key, options: options)
     }
-
-    func list(_ query: ListQuery) async throws(StorageError) -> ListPage { try await base.list(query) }
 
     func setMetadata(
         _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
@@ -244,6 +228,4 @@ private final class HookedStore: Store {
         await run(beforeSetMetadata)
         return try await base.setMetadata(key, attributes, options: options)
     }
-
-    func shutdown() async { await base.shutdown() }
 }

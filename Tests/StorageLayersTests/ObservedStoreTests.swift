@@ -148,24 +148,18 @@ import Testing
     private static let states = Mutex<[ObjectKey: String]>([:])
 
     /// A store that lets others go first, around every operation.
-    private struct Yielding: Store {
+    private struct Yielding: ForwardingStore {
         let base: any Store
 
         init(_ base: any Store) {
             self.base = base
         }
 
-        var capabilities: Capabilities { base.capabilities }
-
         func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
             await Task.yield()
             let info = try await base.put(key, body, options: options)
             await Task.yield()
             return info
-        }
-
-        func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
-            try await base.get(key, options: options)
         }
 
         func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
@@ -180,14 +174,6 @@ import Testing
             let existed = try await base.delete(key, options: options)
             await Task.yield()
             return existed
-        }
-
-        func list(_ query: ListQuery) async throws(StorageError) -> ListPage { try await base.list(query) }
-
-        func setMetadata(
-            _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
-        ) async throws(StorageError) -> ObjectInfo {
-            try await base.setMetadata(key, attributes, options: options)
         }
 
         func shutdown() async {

@@ -1,8 +1,10 @@
 import Storage
+import TestSupport
 
 /// A store whose gets, and puts, and keeping do what a test wants of them.
-struct GetStore: StoreLayer {
+struct GetStore: StoreLayer, ForwardingStore {
     let memory = MemoryStore()
+    var base: any Store { memory }
     var respond: @Sendable () async throws(StorageError) -> Void = { () async throws(StorageError) in }
     var beforePut: @Sendable () async -> Void = {}
     var capabilities: Capabilities = [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID]
@@ -23,22 +25,6 @@ struct GetStore: StoreLayer {
     func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
         await beforePut()
         return try await memory.put(key, body, options: options)
-    }
-
-    func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        try await memory.info(key, options: options)
-    }
-
-    func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
-        try await memory.delete(key, options: options)
-    }
-
-    func list(_ query: ListQuery) async throws(StorageError) -> ListPage { try await memory.list(query) }
-
-    func setMetadata(
-        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
-    ) async throws(StorageError) -> ObjectInfo {
-        try await memory.setMetadata(key, attributes, options: options)
     }
 
     func shutdown() async {}

@@ -32,7 +32,7 @@ import Testing
     @Test func whatWasReplacedMeanwhileStays() async throws {
         let store = MemoryStore()
         try await store.put("a", ObjectBody("1"))
-        let replacing = Replacing(inner: store)
+        let replacing = Replacing(base: store)
         do throws(StorageError) {
             try await replacing.move("a", to: "b")
             Issue.record("a replaced object was deleted")
@@ -45,34 +45,11 @@ import Testing
 }
 
 /// Replaces an object just before it is deleted.
-private struct Replacing: Store {
-    let inner: MemoryStore
-    var capabilities: Capabilities { inner.capabilities }
-
-    func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
-        try await inner.put(key, body, options: options)
-    }
-
-    func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
-        try await inner.get(key, options: options)
-    }
-
-    func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        try await inner.info(key, options: options)
-    }
+private struct Replacing: ForwardingStore {
+    let base: any Store
 
     func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
-        try await inner.put(key, ObjectBody("2"))
-        return try await inner.delete(key, options: options)
+        try await base.put(key, ObjectBody("2"))
+        return try await base.delete(key, options: options)
     }
-
-    func list(_ query: ListQuery) async throws(StorageError) -> ListPage { try await inner.list(query) }
-
-    func setMetadata(
-        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
-    ) async throws(StorageError) -> ObjectInfo {
-        try await inner.setMetadata(key, attributes, options: options)
-    }
-
-    func shutdown() async { await inner.shutdown() }
 }

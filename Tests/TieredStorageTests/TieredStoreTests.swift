@@ -219,17 +219,11 @@ import TieredStorage
 }
 
 /// A store whose bodies come in chunks of 1,000 bytes.
-struct Chunked: Store {
+struct Chunked: ForwardingStore {
     let base: any Store
 
     init(_ base: any Store) {
         self.base = base
-    }
-
-    var capabilities: Capabilities { base.capabilities }
-
-    func put(_ key: ObjectKey, _ body: ObjectBody, options: PutOptions) async throws(StorageError) -> ObjectInfo {
-        try await base.put(key, body, options: options)
     }
 
     func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
@@ -237,22 +231,4 @@ struct Chunked: Store {
         object.body = stream(try await object.body.collect(upTo: 1 << 26), chunk: 1000)
         return object
     }
-
-    func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        try await base.info(key, options: options)
-    }
-
-    func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
-        try await base.delete(key, options: options)
-    }
-
-    func list(_ query: ListQuery) async throws(StorageError) -> ListPage { try await base.list(query) }
-
-    func setMetadata(
-        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
-    ) async throws(StorageError) -> ObjectInfo {
-        try await base.setMetadata(key, attributes, options: options)
-    }
-
-    func shutdown() async { await base.shutdown() }
 }

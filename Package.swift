@@ -145,7 +145,7 @@ let package = Package(
             dependencies: ["SQLiteStorage", "Storage", "StorageConformance", "TestSupport", "store-writer", grdb],
             swiftSettings: strict),
         .testTarget(
-            name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "TestSupport", logging],
+            name: "JetStreamStorageTests", dependencies: ["JetStreamStorage", "Encodings", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
             name: "StorageConfigurationTests",
@@ -187,8 +187,8 @@ let package = Package(
         .testTarget(
             name: "StorageServiceTests",
             dependencies: [
-                "StorageService", "StorageWire", "Storage", "StorageLayers", "NATS", "TestSupport", logging, lifecycle,
-                metrics,
+                "StorageService", "StorageWire", "Storage", "Encodings", "StorageLayers", "NATS", "TestSupport",
+                logging, lifecycle, metrics,
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: strict),

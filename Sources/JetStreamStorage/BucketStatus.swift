@@ -43,11 +43,8 @@ extension JetStreamStore {
 
     /// Makes the bucket read-only, for ever: puts, deletes and changes of metadata throw `unsupported` from then on.
     public func seal() async throws(StorageError) {
-        var configuration = try await streamInfo().config
-        configuration.sealed = true
-        let sealed = configuration
         try await mapped(bucket.name) { () async throws(NATSError) in
-            _ = try await bucket.control.updateStream(sealed)
+            _ = try await bucket.control.updateStream(bucket.format.stream) { $0["sealed"] = .bool(true) }
         }
     }
 

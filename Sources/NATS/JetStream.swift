@@ -1,4 +1,4 @@
-import Encodings
+package import Encodings
 import FoundationEssentials
 
 /// JetStream over a connection: streams, stored messages, acknowledged publishing.
@@ -35,7 +35,7 @@ public struct JetStream: Sendable {
         let pending = try connection.start(
             message.subject, headers: message.headers, payload: message.payload, timeout: timeout)
         let reply = try await pending.settled().get()
-        if reply.status == 503 { throw NATSError(.noResponders, "nobody listens on “\(message.subject)”") }
+        try reply.refuseStatus(from: message.subject)
         return try PublishAck(reply, of: message.subject)
     }
 
@@ -44,9 +44,18 @@ public struct JetStream: Sendable {
         try await call("STREAM.CREATE.\(configuration.name)", configuration)
     }
 
-    /// Changes a stream's settings.
-    public func updateStream(_ configuration: StreamConfiguration) async throws(NATSError) -> StreamInfo {
-        try await call("STREAM.UPDATE.\(configuration.name)", configuration)
+    /// Changes some of a stream's settings; the others stay, those too that this program does not know.
+    ///
+    /// Whoever changes the stream between the question and the answer is not heard.
+    package func updateStream(
+        _ stream: String, _ change: (inout [String: JSONValue]) -> Void
+    ) async throws(NATSError) -> StreamInfo {
+        struct Answer: Decodable {
+            var config: [String: JSONValue]
+        }
+        var answer: Answer = try await call("STREAM.INFO.\(stream)", Empty())
+        change(&answer.config)
+        return try await call("STREAM.UPDATE.\(stream)", answer.config)
     }
 
     /// The names of the streams that take `subject`, all pages of them.
@@ -223,13 +232,9 @@ public struct PendingMessage: Sendable {
 
     private func answer() async throws(NATSError) -> NATSMessage? {
         let reply = try await reply.value()
-        switch reply.status {
-        case nil: return reply
-        case 404: return nil
-        case 503: throw NATSError(.noResponders, "nobody answers “\(subject)”")
-        case let status?:
-            throw NATSError(.status(status), "“\(subject)”: \(status) \(reply.statusDescription ?? "")")
-        }
+        if reply.status == 404 { return nil }
+        try reply.refuseStatus(from: subject)
+        return reply
     }
 
     /// Nobody waits for it any more.

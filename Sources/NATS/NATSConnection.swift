@@ -140,9 +140,8 @@ public final class NATSConnection: Sendable {
         acceptStatus: Bool = false
     ) async throws(NATSError) -> NATSMessage {
         let reply = try await start(subject, headers: headers, payload: payload, timeout: timeout).value()
-        guard let status = reply.status, !acceptStatus else { return reply }
-        if status == 503 { throw NATSError(.noResponders, "nobody listens on “\(subject)”") }
-        throw NATSError(.status(status), "“\(subject)” answered \(status) \(reply.statusDescription ?? "")")
+        if !acceptStatus { try reply.refuseStatus(from: subject) }
+        return reply
     }
 
     /// Queues a request behind those queued before: they go out in this order. `complete` runs once, on any thread.

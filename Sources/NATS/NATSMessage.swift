@@ -95,6 +95,13 @@ public struct NATSMessage: Sendable {
         block.withUnsafeBytes { HeaderBlock($0).statusDescription }
     }
 
+    /// Throws what a status message says in place of an answer of `subject`.
+    func refuseStatus(from subject: String) throws(NATSError) {
+        guard let status else { return }
+        if status == 503 { throw NATSError(.noResponders, "nobody listens on “\(subject)”") }
+        throw NATSError(.status(status), "“\(subject)” answered \(status) \(statusDescription ?? "")")
+    }
+
     /// Copies a library's message, whose subject is `subject` where that is known already; called in its callback.
     init(copying message: OpaquePointer, subject: String? = nil) {
         self.subject = subject ?? natsMsg_GetSubject(message).map { String(cString: $0) } ?? ""

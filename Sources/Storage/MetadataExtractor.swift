@@ -1,3 +1,5 @@
+import Encodings
+
 /// Makes user metadata from a message. Safe to call from any task.
 public protocol MetadataExtractor: Sendable {
     /// The metadata that `message` holds; empty where there is none.

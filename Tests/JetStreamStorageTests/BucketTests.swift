@@ -1,3 +1,4 @@
+import Encodings
 import Foundation
 import JetStreamStorage
 import Logging
@@ -86,7 +87,14 @@ import Testing
         let store = fixture.store
         try await store.put("k", ObjectBody("x"))
         #expect(try await !store.status().isSealed)
+        let stream = JetStream(fixture.control)
+        _ = try await stream.updateStream("OBJ_B") {
+            $0["republish"] = .object(["src": .string("$O.B.M.>"), "dest": .string("copies.>")])
+        }
         try await store.seal()
+        // What no part of this program knows of stays as it is.
+        let info = JSONValue.parse(try await fixture.control.request("$JS.API.STREAM.INFO.OBJ_B").payload)
+        #expect(info?.value(at: "config.republish.dest")?.text == "copies.>")
         let status = try await store.status()
         #expect(status.isSealed && status.description == "kept" && status.size > 0 && status.replicas == 1)
         await expect(.unsupported) { _ = try await store.put("k", ObjectBody("y")) }

@@ -20,24 +20,14 @@ import Testing
     }
 
     /// Runs a script in the server's folder; `ns` is the program.
-    private func shell(_ script: String) async throws -> (status: Int32, output: String) {
-        let program = Bundle.main.bundleURL.appendingPathComponent("nats-storage").path
+    private func shell(_ script: String) async throws -> Outcome {
+        let program = Program.url.path
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = ["-c", "ns() { \"\(program)\" \"$@\"; }; exec 2>&1; \(script)"]
         process.environment = ["NATS_URL": server.url, "PATH": "/usr/bin:/bin"]
         process.currentDirectoryURL = server.folder
-        process.standardInput = FileHandle.nullDevice
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let data = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                continuation.resume(returning: output.fileHandleForReading.readDataToEndOfFile())
-            }
-        }
-        await process.finish()
-        return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+        return try await process.outcome()
     }
 
     private func expect(_ script: String, _ output: String, at location: SourceLocation = #_sourceLocation) async throws
@@ -127,7 +117,7 @@ import Testing
             subprocess.run(sys.argv[1:], stdout=inner, stderr=inner, check=True)
             print(os.read(outer, 65536).decode())
             """
-        let program = Bundle.main.bundleURL.appendingPathComponent("nats-storage").path
+        let program = Program.url.path
         let folder = server.folder.path
         let said = try await python(
             terminal, [program, "snapshot", "import", folder + "/slow.yaml", folder + "/s.jsonl"])

@@ -7,34 +7,10 @@ import Testing
 
 /// The program as its users have it: the component as a process, clients beside it.
 @Suite struct ProgramTests {
-    private static var program: URL {
-        // Beside the test runner, where the package's build puts every program.
-        Bundle.main.bundleURL.appendingPathComponent("nats-storage")
-    }
-
     private func run(
         _ arguments: [String], url: String, environment: [String: String] = [:]
-    ) async throws -> (status: Int32, output: String, complaints: String) {
-        let process = Process()
-        process.executableURL = Self.program
-        process.arguments = arguments
-        process.environment = environment.merging(["NATS_URL": url]) { $1 }
-        let (output, complaints) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = complaints
-        try process.run()
-        let texts = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                let out = output.fileHandleForReading.readDataToEndOfFile()
-                let err = complaints.fileHandleForReading.readDataToEndOfFile()
-                process.waitUntilExit()
-                continuation.resume(returning: (out, err))
-            }
-        }
-        return (
-            process.terminationStatus, String(decoding: texts.0, as: UTF8.self),
-            String(decoding: texts.1, as: UTF8.self)
-        )
+    ) async throws -> Outcome {
+        try await Program.run(arguments, environment: environment.merging(["NATS_URL": url]) { $1 })
     }
 
     /// Starts the component and waits until it serves.
@@ -42,7 +18,7 @@ import Testing
         _ arguments: [String], url: String, environment: [String: String] = [:]
     ) async throws -> Process {
         let process = Process()
-        process.executableURL = Self.program
+        process.executableURL = Program.url
         process.arguments = ["serve"] + arguments
         process.environment = environment.merging(["NATS_URL": url]) { $1 }
         let output = Pipe()

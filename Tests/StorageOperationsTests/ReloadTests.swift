@@ -103,12 +103,7 @@ import Testing
         other.executableURL = Bundle.main.bundleURL.appendingPathComponent("nats-storage")
         let address = "127.0.0.1:\(program.port)"
         other.arguments = ["serve", "--store", "memory", "--server", program.server.url, "--http", address]
-        let complaints = Pipe()
-        other.standardError = complaints
-        other.standardOutput = FileHandle.nullDevice
-        try other.run()
-        let text = String(decoding: complaints.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        other.waitUntilExit()
-        #expect(other.terminationStatus == 1 && text.contains("the HTTP port can't listen on \(address)"))
+        let outcome = try await other.outcome()
+        #expect(outcome.status == 1 && outcome.complaints.contains("the HTTP port can't listen on \(address)"))
     }
 }

@@ -1,3 +1,4 @@
+import Encodings
 import Foundation
 import MetricsTestKit
 import NATS
@@ -62,9 +63,7 @@ import Testing
     func theSameMessageStoresOnce(_ deduplication: InputConfiguration.Deduplication) async throws {
         let rig = try await Rig()
         // It forgets ids soon, the store does not.
-        var short = StreamConfiguration(name: "IN", subjects: ["in.>"])
-        short.duplicateWindow = 100_000_000
-        _ = try await rig.stream.updateStream(short)
+        _ = try await rig.stream.updateStream("IN") { $0["duplicate_window"] = .integer(100_000_000) }
         let component = try await rig.component { $0.deduplication = deduplication }
         let references = try await component.client.subscribe("storage.t.stored")
         for (id, content) in [("1", "a"), ("1", "b"), ("2", "a")] {

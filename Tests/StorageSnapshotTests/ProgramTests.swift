@@ -9,14 +9,6 @@ import Testing
 
 /// The commands as their users have them, between two buckets and a running component.
 @Suite struct SnapshotProgramTests {
-    private struct Outcome {
-        let status: Int32
-        let output: String
-        let complaints: String
-    }
-
-    private static var program: URL { Bundle.main.bundleURL.appendingPathComponent("nats-storage") }
-
     private let server: NATSServer
     private let folder: URL
     private let configuration: String
@@ -35,24 +27,7 @@ import Testing
     }
 
     private func run(_ arguments: String...) async throws -> Outcome {
-        let process = Process()
-        process.executableURL = Self.program
-        process.arguments = arguments
-        process.environment = ["NATS_URL": server.url]
-        let (output, complaints) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = complaints
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        return await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                let errors = String(decoding: complaints.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                process.waitUntilExit()
-                continuation.resume(
-                    returning: Outcome(status: process.terminationStatus, output: text, complaints: errors))
-            }
-        }
+        try await Program.run(arguments, environment: ["NATS_URL": server.url])
     }
 
     private func withBucket(_ name: String, _ body: (JetStreamStore) async throws -> Void) async throws {
@@ -142,7 +117,7 @@ import Testing
     @Test func aRunningComponentIsAStoreToo() async throws {
         try await fill()
         let component = Process()
-        component.executableURL = Self.program
+        component.executableURL = Program.url
         component.arguments = ["serve", "--config", configuration]
         let output = Pipe()
         component.standardOutput = output
@@ -180,7 +155,7 @@ import Testing
             """
         let file = folder.appendingPathComponent("snapshot.jsonl").path
         func peak(_ arguments: String...) async throws -> Int {
-            let text = try await python(driver, [Self.program.path] + arguments)
+            let text = try await python(driver, [Program.url.path] + arguments)
             return try Int(text.trimmingCharacters(in: .whitespacesAndNewlines)).orThrow("no number: \(text)")
         }
         let base = try await peak("snapshot", "export", configuration + "#first", "-o", file)

@@ -38,10 +38,8 @@ package final class ComponentProcess: Sendable {
     package func start() async throws {
         let shell = Process()
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        // Beside the test runner, where the package's build puts every program.
-        let program = Bundle.main.bundleURL.appendingPathComponent("nats-storage").path
         shell.arguments = [
-            "-c", Self.script, "\(configuration.path)-\(UUID().uuidString)", program, "serve", "--config",
+            "-c", Self.script, "\(configuration.path)-\(UUID().uuidString)", Program.url.path, "serve", "--config",
             configuration.path,
         ]
         shell.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }

@@ -2,14 +2,8 @@ package import Foundation
 
 /// The program as its users have it: commands that end, and the component as a process.
 package enum Program {
-    package struct Outcome: Sendable {
-        package let status: Int32
-        package let output: String
-        package let complaints: String
-    }
-
     // Beside the test runner, where the package's build puts every program.
-    private static var url: URL { Bundle.main.bundleURL.appendingPathComponent("nats-storage") }
+    package static var url: URL { Bundle.main.bundleURL.appendingPathComponent("nats-storage") }
 
     /// Runs a command to its end.
     package static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
@@ -17,16 +11,7 @@ package enum Program {
         process.executableURL = url
         process.arguments = arguments
         process.environment = environment
-        process.standardInput = FileHandle.nullDevice
-        let (output, complaints) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = complaints
-        try process.run()
-        async let text = output.text()
-        async let errors = complaints.text()
-        let (all, wrong) = await (text, errors)
-        await process.finish()
-        return Outcome(status: process.terminationStatus, output: all, complaints: wrong)
+        return try await process.outcome()
     }
 
     /// A component of its own process, ended with its owner.
@@ -67,29 +52,6 @@ package enum Program {
         deinit {
             if process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) }
             try? FileManager.default.removeItem(at: log)
-        }
-    }
-}
-
-extension Pipe {
-    fileprivate func text() async -> String {
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                let data = self.fileHandleForReading.readDataToEndOfFile()
-                continuation.resume(returning: String(decoding: data, as: UTF8.self))
-            }
-        }
-    }
-}
-
-extension Process {
-    /// Waits for its end, off Swift's threads.
-    package func finish() async {
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                self.waitUntilExit()
-                continuation.resume()
-            }
         }
     }
 }

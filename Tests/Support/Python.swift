@@ -7,17 +7,9 @@ package func python(_ program: String, _ arguments: [String]) async throws -> St
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = ["-c", program] + arguments
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let data = await withCheckedContinuation { continuation in
-        DispatchQueue.global().async {
-            continuation.resume(returning: output.fileHandleForReading.readDataToEndOfFile())
-        }
+    let outcome = try await process.outcome()
+    guard outcome.status == 0 else {
+        throw TestFailure("the Python program ended with \(outcome.status): \(outcome.complaints)")
     }
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-        throw TestFailure("the Python program ended with \(process.terminationStatus)")
-    }
-    return String(decoding: data, as: UTF8.self)
+    return outcome.output
 }

@@ -4,11 +4,12 @@ import Synchronization
 /// The program that changes a store from a process of its own, under a tracer if need be.
 package enum StoreWriter {
     package struct Result: Sendable {
-        package let output: String
-        /// The signal that ended it, if any.
-        package let signal: Int32?
-        package let complaints: String
+        let run: Outcome
 
+        /// The signal that ended it, if any.
+        package var signal: Int32? { run.signal }
+        package var output: String { run.output }
+        package var complaints: String { run.complaints }
         /// What it said of its change: `done`, `failed …`, or nothing.
         package var outcome: String { output.split(separator: "\n").last { $0 != "begin" }.map(String.init) ?? "" }
     }
@@ -37,22 +38,7 @@ package enum StoreWriter {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["SWIFT_BACKTRACE=enable=no"] + tracer + [path] + arguments
-        let (output, complaints) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = complaints
-        try process.run()
-        return await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                let text = output.fileHandleForReading.readDataToEndOfFile()
-                let error = complaints.fileHandleForReading.readDataToEndOfFile()
-                process.waitUntilExit()
-                let signal = process.terminationReason == .uncaughtSignal ? process.terminationStatus : nil
-                continuation.resume(
-                    returning: Result(
-                        output: String(decoding: text, as: UTF8.self), signal: signal,
-                        complaints: String(decoding: error, as: UTF8.self)))
-            }
-        }
+        return Result(run: try await process.outcome())
     }
 }
 

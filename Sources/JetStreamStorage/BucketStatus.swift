@@ -1,3 +1,4 @@
+import Encodings
 public import NATS
 public import Storage
 

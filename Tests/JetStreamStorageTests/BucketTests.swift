@@ -88,13 +88,11 @@ import Testing
         try await store.put("k", ObjectBody("x"))
         #expect(try await !store.status().isSealed)
         let stream = JetStream(fixture.control)
-        _ = try await stream.updateStream("OBJ_B") {
-            $0["republish"] = .object(["src": .string("$O.B.M.>"), "dest": .string("copies.>")])
-        }
+        _ = try await stream.updateStream("OBJ_B") { $0["max_msgs"] = .integer(1000) }
         try await store.seal()
         // What no part of this program knows of stays as it is.
         let info = JSONValue.parse(try await fixture.control.request("$JS.API.STREAM.INFO.OBJ_B").payload)
-        #expect(info?.value(at: "config.republish.dest")?.text == "copies.>")
+        #expect(info?.value(at: "config.max_msgs")?.text == "1000")
         let status = try await store.status()
         #expect(status.isSealed && status.description == "kept" && status.size > 0 && status.replicas == 1)
         await expect(.unsupported) { _ = try await store.put("k", ObjectBody("y")) }

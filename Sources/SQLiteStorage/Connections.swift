@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import Glibc
 import Storage
 import Synchronization
 
@@ -22,8 +23,10 @@ final class Connections: Sendable {
         return try await writer.run { () throws(StorageError) in
             do {
                 _ = Readers.canHurry
-                let queue = try Self.queue(configuration)
-                return Connections(try Readers(configuration, threads), threads, WriteQueue(queue, writer))
+                let (queue, readers) = try waiting(configuration.busyTimeout) {
+                    (try Self.queue(configuration), try Readers(configuration, threads))
+                }
+                return Connections(readers, threads, WriteQueue(queue, writer))
             } catch {
                 throw .database(error)
             }
@@ -34,6 +37,19 @@ final class Connections: Sendable {
         self.readers = readers
         self.threads = threads
         self.writes = writes
+    }
+
+    /// Opens again where another process makes the database just now, or recovers it: there SQLite does not wait by
+    /// itself. On an I/O thread.
+    private static func waiting<Opened>(_ timeout: Duration, _ open: () throws -> Opened) throws -> Opened {
+        let deadline = ContinuousClock.now + timeout
+        while true {
+            do {
+                return try open()
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY && .now < deadline {
+                usleep(5000)
+            }
+        }
     }
 
     private static func queue(_ configuration: SQLiteStoreConfiguration) throws -> DatabaseQueue {

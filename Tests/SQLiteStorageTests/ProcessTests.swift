@@ -32,6 +32,23 @@ import Testing
         for try await key in store.keys(ListQuery(prefix: "keys/")) { _ = try await store.bytes(key) }
     }
 
+    /// Whoever makes the database holds it at moments where SQLite itself does not wait.
+    @Test func manyMakeADatabaseAtOnce() async throws {
+        for _ in 0..<20 {
+            let folder = DatabaseFolder()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        let store = try await folder.store(.none)
+                        _ = try await store.put(Self.key, ObjectBody("x"))
+                        await store.shutdown()
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     /// A put and an overwrite, in the row and in chunks, killed at system calls that touch the folder: at each of a small
     /// one, at some and at the last ones of a large one, which writes page after page.
     @Test(arguments: [5000, 1_200_000], ["put", "overwrite"])

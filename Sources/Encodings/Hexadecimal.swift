@@ -3,7 +3,7 @@ package enum Hexadecimal {
     private static let digits = Array("0123456789abcdef".utf8)
 
     /// In lower case.
-    package static func encode(_ bytes: some Collection<UInt8>) -> String {
+    package static func encode(_ bytes: [UInt8]) -> String {
         String(unsafeUninitializedCapacity: 2 * bytes.count) { buffer in
             var index = 0
             for byte in bytes {
@@ -16,8 +16,9 @@ package enum Hexadecimal {
     }
 
     /// Of digits in either case; nil for anything else.
-    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    package static func decode(_ text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count / 2)
         var half: UInt8?
         for digit in text.utf8 {
             guard let value = value(digit) else { return nil }

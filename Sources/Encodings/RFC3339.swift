@@ -8,16 +8,17 @@ package enum RFC3339 {
             (time.timeIntervalSince1970 * 1000).rounded().clamped(to: -62_135_596_800_000...253_402_300_799_999))
         let (days, rest) = milliseconds.flooredQuotient(by: 86_400_000)
         let (year, month, day) = date(ofDay: days)
-        var text: [UInt8] = []
-        text.reserveCapacity(24)
-        append(year, 4, to: &text, then: "-")
-        append(month, 2, to: &text, then: "-")
-        append(day, 2, to: &text, then: "T")
-        append(rest / 3_600_000, 2, to: &text, then: ":")
-        append(rest / 60_000 % 60, 2, to: &text, then: ":")
-        append(rest / 1000 % 60, 2, to: &text, then: ".")
-        append(rest % 1000, 3, to: &text, then: "Z")
-        return String(decoding: text, as: UTF8.self)
+        return String(unsafeUninitializedCapacity: 24) { text in
+            var end = 0
+            write(year, 4, to: text, at: &end, then: "-")
+            write(month, 2, to: text, at: &end, then: "-")
+            write(day, 2, to: text, at: &end, then: "T")
+            write(rest / 3_600_000, 2, to: text, at: &end, then: ":")
+            write(rest / 60_000 % 60, 2, to: text, at: &end, then: ":")
+            write(rest / 1000 % 60, 2, to: text, at: &end, then: ".")
+            write(rest % 1000, 3, to: text, at: &end, then: "Z")
+            return end
+        }
     }
 
     /// Nil where `text` is no date and time; any offset and any fraction of a second are understood.
@@ -33,11 +34,18 @@ package enum RFC3339 {
         return Date(timeIntervalSince1970: Double(seconds) + fraction)
     }
 
-    private static func append(_ number: Int64, _ width: Int, to text: inout [UInt8], then mark: Unicode.Scalar) {
-        let digits = String(number).utf8
-        text += repeatElement(UInt8(ascii: "0"), count: max(0, width - digits.count))
-        text += digits
-        text.append(UInt8(ascii: mark))
+    /// Writes a number that has at most `width` digits, and a mark behind it.
+    private static func write(
+        _ number: Int64, _ width: Int, to text: UnsafeMutableBufferPointer<UInt8>, at end: inout Int,
+        then mark: Unicode.Scalar
+    ) {
+        var rest = number
+        for place in (end..<end + width).reversed() {
+            text[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
+        text[end + width] = UInt8(ascii: mark)
+        end += width + 1
     }
 
     /// Days since 1970 of a date of the Gregorian calendar; the year begins in March here, so that a leap day ends it.

@@ -66,7 +66,7 @@ public struct ServiceAccountKey: Sendable, CustomStringConvertible, CustomDebugS
     }
 
     private static func encoded(_ data: Data) -> String {
-        String(Base64URL.encode(data).prefix { $0 != "=" })
+        String(Base64URL.encode(Array(data)).prefix { $0 != "=" })
     }
 }
 

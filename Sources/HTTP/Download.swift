@@ -79,14 +79,20 @@ final class Download: Sendable {
             return state
         }
         guard let effects else { return false }
-        let withoutHead = HTTPError(
-            .broken, .ifIdempotent, "\(request.summary): the connection ended without an answer")
-        effects.headWaiter?.resume(returning: end.flatMap { .failure(withoutHead) })
+        effects.headWaiter?.resume(
+            returning: end.flatMap {
+                .failure(
+                    HTTPError(
+                        .broken, .ifIdempotent, "\(request.summary): the connection ended without an answer"))
+            })
         effects.pieceWaiter?.resume(returning: end.map { Piece(bytes: nil) })
         return true
     }
 
     // MARK: The reader's side
+
+    /// Whether nothing more comes.
+    var isOver: Bool { state.withLock { $0.end != nil } }
 
     /// Waits for status and headers.
     func head(request: HTTPRequest) async -> HeadOutcome {

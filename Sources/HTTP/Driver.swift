@@ -51,6 +51,7 @@ final class Driver: Sendable {
 
     /// Ends a transfer for its caller at once; the handle is freed soon after.
     func cancel(_ transfer: Transfer) {
+        if transfer.download.isOver { return }
         if transfer.finish(.failure(.cancelled(transfer.request))) { post(.remove(transfer)) }
     }
 

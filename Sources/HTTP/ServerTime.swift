@@ -3,9 +3,10 @@ package import FoundationEssentials
 
 /// The times that servers write.
 package enum ServerTime {
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
     /// `Sat, 31 Jan 2026 23:59:59 GMT`, of HTTP headers.
     package static func http(_ text: String?) -> Date? {
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         guard let parts = text?.utf8.split(separator: UInt8(ascii: " ")).map(Substring.init), parts.count == 6,
             parts[5] == "GMT",
             let month = months.firstIndex(of: String(parts[2])), let day = Int(parts[1]), (1...31).contains(day)

@@ -25,7 +25,7 @@ struct BucketFormat: Sendable {
 
     func chunks(of nuid: String) -> String { "$O.\(origin).C.\(nuid)" }
 
-    func meta(of key: ObjectKey) -> String { "$O.\(origin).M." + Base64URL.encode(key.rawValue.utf8) }
+    func meta(of key: ObjectKey) -> String { "$O.\(origin).M." + Base64URL.encode(Array(key.rawValue.utf8)) }
 
     /// The key that a meta subject stands for; nil where another program stored a name that is no key.
     func key(ofMeta subject: String) -> ObjectKey? {

@@ -53,6 +53,22 @@ struct HeaderBlock {
         return UnsafeRawBufferPointer(rebasing: bytes[first...last])
     }
 
+    /// The first value under `name` alone.
+    static func first(_ name: String, in bytes: UnsafeRawBufferPointer) -> String? {
+        guard bytes.starts(with: prefix) else { return nil }
+        var start = prefix.count
+        while start < bytes.count {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+            let colon = start + name.utf8.count
+            if colon < end, bytes[colon] == UInt8(ascii: ":"), bytes[start..<colon].elementsEqual(name.utf8) {
+                return String(
+                    validating: trimmed(UnsafeRawBufferPointer(rebasing: bytes[(colon + 1)..<end])), as: UTF8.self)
+            }
+            start = end + 1
+        }
+        return nil
+    }
+
     /// The status alone.
     static func status(in bytes: UnsafeRawBufferPointer) -> Int? {
         guard bytes.count >= prefix.count + 4, bytes.starts(with: prefix), bytes[prefix.count] == UInt8(ascii: " ")

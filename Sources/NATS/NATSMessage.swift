@@ -90,6 +90,12 @@ public struct NATSMessage: Sendable {
         set { set = newValue }
     }
 
+    /// The first value under `name`, of a received message without reading the others.
+    func firstHeader(_ name: String) -> String? {
+        if let set { return set.first(name) }
+        return block.withUnsafeBytes { HeaderBlock.first(name, in: $0) }
+    }
+
     /// The status message's text.
     public var statusDescription: String? {
         block.withUnsafeBytes { HeaderBlock($0).statusDescription }

@@ -26,10 +26,9 @@ public struct StoredMessage: Sendable {
 extension StoredMessage {
     /// From a direct get's answer, whose headers tell what is stored.
     init(direct reply: NATSMessage) throws(NATSError) {
-        let headers = reply.headers
-        guard let subject = headers.first("Nats-Subject"),
-            let sequence = headers.first("Nats-Sequence").flatMap({ UInt64($0) }),
-            let time = headers.first("Nats-Time-Stamp").flatMap(RFC3339.parse)
+        guard let subject = reply.firstHeader("Nats-Subject"),
+            let sequence = reply.firstHeader("Nats-Sequence").flatMap({ UInt64($0) }),
+            let time = reply.firstHeader("Nats-Time-Stamp").flatMap(RFC3339.parse)
         else { throw NATSError(.protocolViolation, "a direct get's answer lacks subject, sequence or time") }
         self.init(reply, subject: subject, sequence: sequence, time: time)
     }

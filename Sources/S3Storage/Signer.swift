@@ -107,14 +107,18 @@ final class Signer: Sendable {
 
     /// Sorted by name, values of one name joined in their order, runs of blanks made one.
     private static func canonicalHeaders(_ headers: [(String, String)]) -> (lines: String, names: String) {
-        var values: [String: [String]] = [:]
-        for (name, value) in headers {
-            values[name, default: []].append(folded(value))
+        // The place tells values of one name apart: sorting alone need not keep their order.
+        let sorted = headers.enumerated().sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }
+        var (lines, names, last) = ("", "", "")
+        for (_, (name, value)) in sorted {
+            if name == last {
+                lines += ","
+            } else {
+                if !lines.isEmpty { (lines, names) = (lines + "\n", names + ";") }
+                (lines, names, last) = (lines + name + ":", names + name, name)
+            }
+            lines += folded(value)
         }
-        let sorted = values.sorted { $0.key < $1.key }
-        return (
-            sorted.map { "\($0.key):\($0.value.joined(separator: ","))\n" }.joined(),
-            sorted.map(\.key).joined(separator: ";")
-        )
+        return (lines + "\n", names)
     }
 }

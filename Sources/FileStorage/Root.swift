@@ -18,7 +18,7 @@ final class Root: Sendable {
 
     /// Opens the folder, made where it is missing. On an I/O thread.
     init(_ path: String) throws(StorageError) {
-        try Self.make(path)
+        try SyncedFolder.make(path) { .system($0) }
         folder = try Descriptor.open(root: path)
         objects = try folder.folder("objects").folder
         temporary = try folder.folder("tmp").folder
@@ -26,29 +26,6 @@ final class Root: Sendable {
         locks = FileLocks(try folder.open("lock", O_RDWR | O_CREAT, mode: 0o666))
         names = try Format(folder: folder, temporary: temporary).settle()
         try folder.sync()
-    }
-
-    private static func make(_ path: String) throws(StorageError) {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: true)
-        var made = path.hasPrefix("/") ? "" : "."
-        for part in parts {
-            let parent = made.isEmpty ? "/" : made
-            made += "/" + part
-            if mkdir(made, 0o777) == 0 {
-                try sync(parent, with: made)
-            } else if errno != EEXIST && errno != EISDIR && access(made, F_OK) != 0 {
-                throw .system("making the folder “\(made)”")
-            }
-        }
-    }
-
-    /// Makes a new folder survive a power failure, in a parent that need not be readable.
-    private static func sync(_ parent: String, with folder: String) throws(StorageError) {
-        do throws(StorageError) {
-            try Descriptor.open(root: parent).sync()
-        } catch  where error.systemCode == EACCES {
-            try Descriptor.open(root: folder).syncFileSystem()
-        }
     }
 
     /// Throws `unavailable` after ``close()``.

@@ -53,8 +53,10 @@ final class Connections: Sendable {
     }
 
     private static func queue(_ configuration: SQLiteStoreConfiguration) throws -> DatabaseQueue {
-        let folder = URL(filePath: configuration.path).deletingLastPathComponent()
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let folder = URL(filePath: configuration.path).deletingLastPathComponent().path
+        try SyncedFolder.make(folder) {
+            StorageError(.unavailable, "\($0): \(String(cString: strerror(errno)))", class: .fatal)
+        }
         var options = Configuration()
         options.busyMode = .timeout(configuration.busyTimeout.seconds)
         options.journalMode = .wal

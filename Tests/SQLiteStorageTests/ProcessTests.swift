@@ -49,6 +49,14 @@ import Testing
         }
     }
 
+    @Test func eachNewFolderIsSyncedInItsParent() async throws {
+        let folder = DatabaseFolder()
+        let inner = folder.url.appending(path: "inner")
+        let synced = try await StoreWriter.syncsNewFolders(
+            [folder.url, inner], ["sqlite", inner.path, "always", "put", "k", "10"])
+        #expect(synced == [true, true])
+    }
+
     /// A put and an overwrite, in the row and in chunks, killed at system calls that touch the folder: at each of a small
     /// one, at some and at the last ones of a large one, which writes page after page.
     @Test(arguments: [5000, 1_200_000], ["put", "overwrite"])

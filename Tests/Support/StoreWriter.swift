@@ -28,6 +28,23 @@ package enum StoreWriter {
         return try await run(arguments, tracer: ["unshare"] + namespaces + ["sh", "-c", mount, arguments[1]])
     }
 
+    /// Runs it under a tracer, and finds for each of `folders` whether it was made and its parent synced after that.
+    package static func syncsNewFolders(_ folders: [URL], _ arguments: [String]) async throws -> [Bool] {
+        let log = FileManager.default.temporaryDirectory.appending(path: "trace-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: log) }
+        let tracer = ["strace", "-f", "-y", "-qq", "-o", log.path, "-e", "trace=mkdir,mkdirat,fsync"]
+        let result = try await run(arguments, tracer: tracer)
+        guard result.outcome == "done" else { throw TestFailure("the writer failed: \(result)") }
+        let lines = try String(contentsOf: log, encoding: .utf8).split(separator: "\n")
+        return folders.map { folder in
+            let parent = folder.deletingLastPathComponent().path
+            let made = lines.firstIndex { $0.contains("mkdir") && $0.contains("\"\(folder.path)\"") }
+            let synced = lines.lastIndex { $0.contains("fsync(") && $0.contains("<\(parent)>") }
+            guard let made, let synced else { return false }
+            return made < synced
+        }
+    }
+
     /// What takes the right to write everywhere from a program that root runs.
     package static var withoutPrivilege: [String] {
         geteuid() == 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"] : []

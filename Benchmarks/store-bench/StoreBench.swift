@@ -105,7 +105,7 @@ struct Work: AsyncParsableCommand {
         case "read": return { try await Self.get(store, $0 % 1000, size, GetOptions(verify: false)) }
         case "list":
             return { _ in
-                let page = try await store.list(ListQuery(prefix: "list/042/", limit: 1000))
+                let page = try await store.list(ListQuery(prefix: "list/004/", limit: 1000))
                 guard page.keys.count == size else { throw ValidationError("\(page.keys.count) keys") }
             }
         default: throw ValidationError("unknown kind \(kind)")

@@ -211,12 +211,9 @@ final class LiveIndex: Sendable {
     }
 
     private static func fetchAll(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
-        var messages: [StoredMessage] = []
-        try await bucket.forEachMeta(from: contents.applied + 1) {
-            messages.append($0)
-            contents.noteReceived()
+        try await bucket.forEachMeta(from: contents.applied + 1, progress: { contents.noteReceived() }) {
+            contents.apply($0)
         }
-        for message in messages.sorted(by: { $0.sequence < $1.sequence }) { contents.apply(message) }
     }
 
     /// A bucket that was deleted and made again has lower sequences; a consumer would tell.

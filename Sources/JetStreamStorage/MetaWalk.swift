@@ -3,19 +3,20 @@ import Storage
 
 extension Bucket {
     /// How many sequences one task of a walk looks at, and how many tasks there are at once.
-    private static let segment: UInt64 = 4096
+    private static let segment: UInt64 = 1024
     private static let width = 32
 
     /// So often what was written meanwhile is read too.
     private static let rounds = 1000
 
-    /// Gives a meta message of every key that has one from `first` on to the end, in no particular order, and goes on
-    /// until there is none that was not given: whatever is replaced meanwhile moves to the end of the stream, and would
-    /// be missed otherwise. Of one key there may be several.
+    /// Gives a meta message of every key that has one from `first` on to the end, in order, and goes on until there is
+    /// none that was not given: whatever is replaced meanwhile moves to the end of the stream, and would be missed
+    /// otherwise. Of one key there may be several.
     ///
+    /// - Parameter progress: called for what came, though it may not be its turn yet; from any task.
     /// - Throws: `timeout` or `unavailable` where the bucket is written to faster than it can be read.
     func forEachMeta(
-        from first: UInt64 = 1, _ take: (StoredMessage) -> Void
+        from first: UInt64 = 1, progress: @escaping @Sendable () -> Void = {}, _ take: (StoredMessage) -> Void
     ) async throws(StorageError) {
         var next = first
         for _ in 0..<Self.rounds {
@@ -25,7 +26,7 @@ extension Bucket {
                         try await control.scan(format.stream, filter: format.allMeta, startSequence: next) { take($0) }
                     } + 1
             } else {
-                next = try await walk(from: next, take)
+                next = try await walk(from: next, progress, take)
             }
             // Not far from the end a request for each is quicker than another walk.
             for _ in 0..<Self.few {
@@ -42,40 +43,57 @@ extension Bucket {
     static let few = 16
 
     /// What the stream holds from `first` up to its end at the beginning; the sequence to go on at.
-    private func walk(from first: UInt64, _ take: (StoredMessage) -> Void) async throws(StorageError) -> UInt64 {
+    private func walk(
+        from first: UInt64, _ progress: @escaping @Sendable () -> Void, _ take: (StoredMessage) -> Void
+    ) async throws(StorageError) -> UInt64 {
         let last = try await lastSequence()
         guard first <= last else { return first }
-        let failure = await withTaskGroup(of: Result<[StoredMessage], StorageError>.self) { group in
-            var failure: StorageError?
-            var start = first
-            func addNext() {
-                guard failure == nil, start <= last else { return }
-                let range = start...min(last, start + Self.segment - 1)
-                start = range.upperBound + 1
-                group.addTask { await walk(range) }
+        let failure = await withTaskGroup(of: Segment.self) { group -> StorageError? in
+            var (asked, given) = (first, first)
+            var early: [UInt64: [StoredMessage]] = [:]
+            func ask() {
+                guard asked <= last else { return }
+                let range = asked...min(last, asked + Self.segment - 1)
+                asked = range.upperBound + 1
+                group.addTask { Segment(start: range.lowerBound, found: await walk(range, progress)) }
             }
-            for _ in 0..<Self.width { addNext() }
-            for await outcome in group {
-                switch outcome {
-                case .success(let messages): messages.forEach(take)
-                case .failure(let error): failure = error
+            for _ in 0..<Self.width { ask() }
+            for await segment in group {
+                switch segment.found {
+                case .success(let messages): early[segment.start] = messages
+                case .failure(let error):
+                    group.cancelAll()
+                    return error
                 }
-                addNext()
+                while let messages = early.removeValue(forKey: given) {
+                    messages.forEach(take)
+                    given += Self.segment
+                    ask()
+                }
             }
-            return failure
+            return nil
         }
         if let failure { throw failure }
         return last + 1
     }
 
+    /// What one task of a walk found.
+    private struct Segment: Sendable {
+        let start: UInt64
+        let found: Result<[StoredMessage], StorageError>
+    }
+
     /// The meta messages of a range of sequences, each asked for behind the one before.
-    private func walk(_ range: ClosedRange<UInt64>) async -> Result<[StoredMessage], StorageError> {
+    private func walk(
+        _ range: ClosedRange<UInt64>, _ progress: @Sendable () -> Void
+    ) async -> Result<[StoredMessage], StorageError> {
         var found: [StoredMessage] = []
         var next = range.lowerBound
         do throws(StorageError) {
             while next <= range.upperBound, let message = try await metaMessage(from: next),
                 message.sequence <= range.upperBound
             {
+                progress()
                 found.append(message)
                 next = message.sequence + 1
             }

@@ -64,6 +64,31 @@ import Testing
         await fixture.close()
     }
 
+    /// Building an index may take longer than an answer of the server: here every message is asked for.
+    @Test func aLargeIndexIsBuiltHoweverLongItTakes() async throws {
+        let fixture = try await Fixture(.debian) { $0.timeout = .milliseconds(500) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for first in 0..<32 {
+                group.addTask {
+                    for number in stride(from: first, to: 16_000, by: 32) {
+                        try await fixture.store.put(ObjectKey(validating: "k\(number)"), ObjectBody([]))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        var options = NATSOptions()
+        options.urls = [fixture.server.url]
+        let connection = try await NATSConnection.connect(options)
+        var configuration = BucketConfiguration(name: "B")
+        configuration.timeout = .milliseconds(500)
+        let other = try await JetStreamStore.open(
+            configuration, control: connection, bulk: connection, logger: Logger(label: "test"))
+        #expect(try await other.list(ListQuery(prefix: "k1599")).keys.count == 11)
+        await connection.close()
+        await fixture.close()
+    }
+
     /// Somebody removes the consumers that feed indexes; lists stay complete.
     @Test(arguments: ServerFlavor.allCases)
     func anIndexWithoutItsFeedFindsItsWay(_ flavor: ServerFlavor) async throws {

@@ -24,36 +24,36 @@ package enum Base64URL {
 
     /// Decodes, padded or not; nil where `text` is not base64url.
     package static func decode(_ text: String) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count / 4 * 3 + 2)
-        var (buffer, bits, count, padded) = (UInt32(0), 0, 0, 0)
-        for character in text.utf8 {
-            if character == padding {
-                padded += 1
-                continue
-            }
-            guard padded == 0, let value = value(of: character) else { return nil }
-            buffer = buffer << 6 | value
-            bits += 6
-            count += 1
-            if bits >= 8 {
-                bits -= 8
-                bytes.append(UInt8(truncatingIfNeeded: buffer >> UInt32(bits)))
-                buffer &= (1 << UInt32(bits)) - 1
-            }
-        }
-        guard count % 4 != 1, padded == 0 || (count + padded) % 4 == 0 && padded < 3 else { return nil }
-        return bytes
+        var text = text
+        return text.withUTF8(decode)
     }
 
-    private static func value(of character: UInt8) -> UInt32? {
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
-        case UInt8(ascii: "-"): 62
-        case UInt8(ascii: "_"): 63
-        default: nil
+    private static func decode(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        let count = text.lastIndex { $0 != padding }.map { $0 + 1 } ?? 0
+        let padded = text.count - count
+        guard count % 4 != 1, padded == 0 || text.count % 4 == 0 && padded < 3 else { return nil }
+        var isValid = true
+        let bytes = [UInt8](unsafeUninitializedCapacity: count / 4 * 3 + 2) { bytes, end in
+            var (buffer, bits) = (UInt32(0), 0)
+            for character in text[..<count] {
+                let value = values[Int(character)]
+                if value > 63 {
+                    isValid = false
+                    return
+                }
+                buffer = buffer << 6 | UInt32(value)
+                bits += 6
+                guard bits >= 8 else { continue }
+                bits -= 8
+                bytes[end] = UInt8(truncatingIfNeeded: buffer >> UInt32(bits))
+                end += 1
+            }
         }
+        return isValid ? bytes : nil
+    }
+
+    /// What each character stands for; more than 63 where it is none of the alphabet's.
+    private static let values: [UInt8] = (0...255).map { character in
+        alphabet.firstIndex(of: character).map { UInt8($0) } ?? .max
     }
 }

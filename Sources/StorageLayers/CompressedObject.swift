@@ -55,7 +55,7 @@ struct CompressedObject: Sendable {
         var info = info
         info.size = size
         info.digest = digest
-        info.attributes.metadata[Self.hidden.name] = nil
+        info.attributes = Self.hidden.removed(from: info.attributes)
         return info
     }
 

@@ -34,11 +34,12 @@ final class DecryptingBody: Sendable {
         of sealed: [UInt8], _ object: EncryptedObject, _ chunks: Range<Int>
     ) throws(StorageError) -> [UInt8] {
         var (content, rest): ([UInt8], ArraySlice<UInt8>) = ([], sealed[...])
-        content.reserveCapacity(sealed.count)
+        if chunks.count > 1 { content.reserveCapacity(sealed.count) }
         for index in chunks {
             let size = object.sealedSize(ofChunk: index)
             guard rest.count >= size else { throw tooShort }
-            content += try object.open(rest.prefix(size), index)
+            let opened = try object.open(rest.prefix(size), index)
+            if content.isEmpty { content = opened } else { content += opened }
             rest = rest.dropFirst(size)
         }
         guard rest.isEmpty else { throw tooLong }

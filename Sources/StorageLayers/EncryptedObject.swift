@@ -99,7 +99,7 @@ struct EncryptedObject: Sendable {
         var info = info
         info.size = size
         info.digest = digest
-        info.attributes.metadata[Self.hidden.name] = nil
+        info.attributes = Self.hidden.removed(from: info.attributes)
         return info
     }
 

@@ -16,6 +16,18 @@ struct HiddenMetadata: Sendable {
         return attributes
     }
 
+    /// The attributes as users see them.
+    func removed(from attributes: ObjectAttributes) -> ObjectAttributes {
+        var attributes = attributes
+        // Alone mostly: then there is nothing to copy.
+        if attributes.metadata.count == 1, attributes.metadata.keys.first == name {
+            attributes.metadata = [:]
+        } else {
+            attributes.metadata[name] = nil
+        }
+        return attributes
+    }
+
     /// What is kept with the object, if anything.
     func values(_ info: ObjectInfo) -> [String]? { info.attributes.metadata[name] }
 

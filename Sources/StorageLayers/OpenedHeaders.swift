@@ -2,20 +2,20 @@ import Storage
 
 /// The headers of encrypted objects that were opened lately: to open one takes longer than to decrypt a small object.
 ///
-/// A header is found by all that it was opened with, so what is found is what opening it again would give.
+/// One for each key is kept, with all that it was opened with: what is found is what opening it again would give.
 struct OpenedHeaders: Sendable {
-    private struct ID: Hashable {
-        let name: ObjectKey
+    private struct Opened: Sendable {
         let values: [String]
+        let object: EncryptedObject
     }
 
-    private let values = RecentValues<ID, EncryptedObject>(limit: 1024)
+    private let recent = RecentValues<ObjectKey, Opened>(limit: 1024)
 
     func object(_ name: ObjectKey, _ values: [String]) -> EncryptedObject? {
-        self.values.value(ID(name: name, values: values))
+        recent.value(name).flatMap { $0.values == values ? $0.object : nil }
     }
 
     func add(_ object: EncryptedObject, _ name: ObjectKey, _ values: [String]) {
-        self.values.add(object, ID(name: name, values: values))
+        recent.add(Opened(values: values, object: object), name)
     }
 }

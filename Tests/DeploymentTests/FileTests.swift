@@ -7,13 +7,11 @@ import Testing
 
 /// The files in `deploy/`: valid, consistent, and run as far as a machine without containers can run them.
 @Suite struct FileTests {
-    private static let program = Bundle.main.bundleURL.appendingPathComponent("nats-storage").path
-
     @Test(arguments: ["containerfile", "compose", "kubernetes", "systemd", "prometheus"])
     func isInOrder(_ check: String) async throws {
         let checks = Deployment.root.appending(path: "Tests/DeploymentTests/checks.py")
         _ = try await python(
-            try String(contentsOf: checks, encoding: .utf8), [check, Deployment.root.path, Self.program])
+            try String(contentsOf: checks, encoding: .utf8), [check, Deployment.root.path, Program.url.path])
     }
 
     /// The servers of the compose file, as processes, with its configurations and its environment.

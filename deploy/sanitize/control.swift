@@ -5,9 +5,9 @@ import Synchronization
 
 private final class Counted: Sendable {
     let entries = Mutex<[Int]>([])
-    // Guarded by `entries`.
+    // Guarded by `entries`: changed under its lock alone, and read when all tasks have ended.
     nonisolated(unsafe) var count = 0
-    // Guarded by nothing.
+    // Guarded by nothing: the race that has to be reported, and only with the argument that asks for it.
     nonisolated(unsafe) var raced = 0
 }
 
@@ -47,8 +47,8 @@ private final class Counted: Sendable {
         box.value += value
     }
 
+    /// `@unchecked Sendable`: handed over with the continuation, so that one thread has it at a time.
     private final class Box: @unchecked Sendable {
-        // Handed over with the continuation.
         var value = 0
     }
 

@@ -125,7 +125,6 @@ struct Inflation {
 
     /// All of the content of an object whose bytes are these.
     static func content(of bytes: [UInt8], _ object: CompressedObject) throws(StorageError) -> [UInt8] {
-        if bytes.count <= piece, let content = try atOnce(bytes, object) { return content }
         var inflation = try Inflation(object, 0..<1, hasIndex: false)
         inflation.feed(bytes)
         var content: [UInt8] = []
@@ -138,17 +137,6 @@ struct Inflation {
                 return content
             }
         }
-    }
-
-    /// Content that comes in one piece, and is all that there is; otherwise nil: more steps, or what is wrong, take a
-    /// closer look.
-    private static func atOnce(_ bytes: [UInt8], _ object: CompressedObject) throws(StorageError) -> [UInt8]? {
-        let decoder = try decoder(object)
-        decoder.feed(bytes)
-        guard case .bytes(let content)? = try? decoder.next(object.size + 1), content.count == object.size,
-            case .ended? = try? decoder.next(1), decoder.unused == 0
-        else { return nil }
-        return content
     }
 
     static var endsTooEarly: StorageError { damaged("they end too early") }

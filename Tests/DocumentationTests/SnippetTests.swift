@@ -55,12 +55,7 @@ import Testing
         options.urls = [server.url]
         let connection = try await NATSConnection.connect(options)
         let store = RemoteStore(connection, instance: "reports")
-        var isServed = false
-        for _ in 0..<100 where !isServed {
-            isServed = (try? await store.put("k", ObjectBody("served"))) != nil
-            if !isServed { try await Task.sleep(for: .milliseconds(50)) }
-        }
-        #expect(isServed)
+        try await eventually("not served") { (try? await store.put("k", ObjectBody("served"))) != nil }
         serving.cancel()
         _ = await serving.result
         await connection.close()

@@ -1,6 +1,7 @@
 import FileStorage
 import Foundation
 import Storage
+import TestSupport
 
 /// A folder of a test's own, removed with it.
 final class Folder: Sendable {
@@ -24,12 +25,12 @@ final class Folder: Sendable {
     /// Opens a store in it.
     func store(
         _ durability: FileStoreConfiguration.Durability = .always,
-        clock: TestClock = TestClock(),
+        clock: TestClock? = nil,
         _ change: (inout FileStoreConfiguration) -> Void = { _ in }
     ) async throws -> FileStore {
         var configuration = FileStoreConfiguration(path: path, durability: durability)
         change(&configuration)
-        return try await FileStore.open(configuration, now: clock.now)
+        return try await FileStore.open(configuration, now: { clock?.now() ?? .now })
     }
 
     func write(_ text: String, to name: String) throws {

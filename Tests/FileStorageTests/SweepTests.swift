@@ -6,15 +6,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A clock that a test sets.
-final class TestClock: Sendable {
-    private let offset = Mutex(0.0)
-
-    var now: @Sendable () -> Date { { Date.now.addingTimeInterval(self.offset.withLock { $0 }) } }
-
-    func advance(_ seconds: Double) { offset.withLock { $0 += seconds } }
-}
-
 @Suite struct SweepTests {
     /// Leaves a temporary file as a writer does that ended `age` seconds ago.
     private func leaveTemporary(_ name: String, in folder: Folder, age: Double) throws {
@@ -66,8 +57,7 @@ final class TestClock: Sendable {
             $0.temporaryGrace = .seconds(60)
         }
         try leaveTemporary("old", in: folder, age: 61)
-        for _ in 0..<500 where folder.temporaryFiles != [] { try await Task.sleep(for: .milliseconds(20)) }
-        #expect(folder.temporaryFiles == [])
+        try await eventually("what is left behind stays") { folder.temporaryFiles == [] }
         await store.shutdown()
     }
 
@@ -108,8 +98,8 @@ final class TestClock: Sendable {
         _ = try await store.put("a", ObjectBody("x"), options: PutOptions(timeToLive: .seconds(1)))
         clock.advance(2)
         try leaveTemporary("old", in: folder, age: 61)
-        for _ in 0..<500 where folder.temporaryFiles != [] { try await Task.sleep(for: .milliseconds(20)) }
-        #expect(folder.temporaryFiles == [] && folder.objects == ["a"])
+        try await eventually("what is left behind stays") { folder.temporaryFiles == [] }
+        #expect(folder.objects == ["a"])
         #expect(try await store.maintain().expired.map(\.key) == ["a"])
         await store.shutdown()
     }

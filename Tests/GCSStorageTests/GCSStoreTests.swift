@@ -46,7 +46,7 @@ import Testing
             return [UInt8](repeating: 0, count: 1 << 20)
         }
         let put = Task { try await store.put("key", endless) }
-        while try await server.state().sessions == 0 { try await Task.sleep(for: .milliseconds(20)) }
+        try await eventually("no session is opened") { try await server.state().sessions > 0 }
         put.cancel()
         await #expect { try await put.value } throws: { ($0 as? StorageError)?.kind == .cancelled }
         let state = try await server.state()

@@ -161,7 +161,10 @@ import Testing
         for number in 0..<50 { try await other.put(try ObjectKey(validating: "k\(number)"), ObjectBody("x")) }
         try await other.delete("first")
         var keys: [ObjectKey]?
-        while keys == nil { keys = try? await fixture.store.list(ListQuery()).keys }
+        try await eventually("no list") {
+            keys = try? await fixture.store.list(ListQuery()).keys
+            return keys != nil
+        }
         #expect(keys?.count == 50)
         await connection.close()
         await fixture.close()

@@ -236,8 +236,8 @@ import Testing
             ($0 as? StorageError)?.errorClass == .transient
         }
         try await fixture.server.start()
-        while (try? await fixture.store.info("k")) == nil { try await Task.sleep(for: .milliseconds(50)) }
-        while (try? await fixture.store.bytes("k")) == nil { try await Task.sleep(for: .milliseconds(50)) }
+        try await eventually("no info") { (try? await fixture.store.info("k")) != nil }
+        try await eventually("no get") { (try? await fixture.store.bytes("k")) != nil }
         while let chunk = try await reader.next() { read += chunk }
         #expect(read == content)
         await fixture.close()

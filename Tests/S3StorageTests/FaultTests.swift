@@ -244,7 +244,7 @@ struct FaultServer {
             return [UInt8](repeating: 0, count: 1 << 20)
         }
         let put = Task { try await store.put("key", endless) }
-        while try await server.state().uploads == 0 { try await Task.sleep(for: .milliseconds(20)) }
+        try await eventually("no upload is opened") { try await server.state().uploads > 0 }
         put.cancel()
         await #expect { try await put.value } throws: { ($0 as? StorageError)?.kind == .cancelled }
         let state = try await server.state()

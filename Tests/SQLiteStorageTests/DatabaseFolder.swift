@@ -1,16 +1,7 @@
 import Foundation
 import SQLiteStorage
 import Storage
-import Synchronization
-
-/// A clock that a test sets.
-final class TestClock: Sendable {
-    private let offset = Mutex(0.0)
-
-    var now: @Sendable () -> Date { { Date.now.addingTimeInterval(self.offset.withLock { $0 }) } }
-
-    func advance(_ seconds: Double) { offset.withLock { $0 += seconds } }
-}
+import TestSupport
 
 /// A folder of a test's own with a database, removed with it.
 final class DatabaseFolder: Sendable {
@@ -24,11 +15,11 @@ final class DatabaseFolder: Sendable {
 
     /// Opens a store in it.
     func store(
-        _ durability: SQLiteStoreConfiguration.Durability = .always, clock: TestClock = TestClock(),
+        _ durability: SQLiteStoreConfiguration.Durability = .always, clock: TestClock? = nil,
         _ change: (inout SQLiteStoreConfiguration) -> Void = { _ in }
     ) async throws -> SQLiteStore {
         var configuration = SQLiteStoreConfiguration(path: database, durability: durability)
         change(&configuration)
-        return try await SQLiteStore.open(configuration, now: clock.now)
+        return try await SQLiteStore.open(configuration, now: { clock?.now() ?? .now })
     }
 }

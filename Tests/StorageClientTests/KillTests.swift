@@ -51,7 +51,7 @@ import Testing
                 try await Task.sleep(for: .milliseconds(500))
                 try await server.start()
             default:
-                guard let leader = try? await cluster.leader(of: round % 2 == 0 ? "IN" : "OBJ_KILLED", connection)
+                guard let leader = await cluster.leader(of: round % 2 == 0 ? "IN" : "OBJ_KILLED", connection)
                 else { return }
                 leader.kill()
                 try await Task.sleep(for: .milliseconds(500))
@@ -134,12 +134,12 @@ import Testing
                 for number in 0..<16 { group.addTask { await asker.run("\(number)", pause: .zero) } }
             }
         }
-        try await Self.wait { asker.answered > 500 }
+        try await eventually("the load does not come on") { asker.answered > 500 }
         #expect(try await Self.requests(connection).filter { $0 > 0 }.count == 2, "they share the requests")
         first.signal(SIGTERM)
         #expect(await first.wait() == 0)
         let before = asker.answered
-        try await Self.wait { asker.answered > before + 500 }
+        try await eventually("the load does not come on") { asker.answered > before + 500 }
         asker.stop()
         await load.value
         #expect(asker.failures.isEmpty && asker.silences.isEmpty, "\(asker.failures) \(asker.silences.count)")
@@ -170,14 +170,6 @@ import Testing
                 "storage.sensors.events.stored": 10, "storage.sensors.stored": 10,
             ])
         await connection.close()
-    }
-
-    private static func wait(_ isReached: () -> Bool) async throws {
-        for _ in 0..<3000 {
-            if isReached() { return }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        throw TestFailure("the load does not come on")
     }
 
     /// How many requests each component has answered.

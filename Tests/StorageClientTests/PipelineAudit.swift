@@ -13,15 +13,10 @@ struct PipelineAudit {
 
     /// Waits until the consumer has dealt with everything.
     func settle(_ stream: String, _ durable: String, seconds: Int) async throws {
-        for _ in 0..<seconds * 10 {
-            if let info = try? await JetStream(connection, timeout: .seconds(1)).consumerInfo(stream, durable),
-                info.pending == 0, info.unacknowledged == 0
-            {
-                return
-            }
-            try await Task.sleep(for: .milliseconds(100))
+        try await eventually("the pipeline does not come to an end", within: .seconds(seconds)) {
+            let info = try? await JetStream(connection, timeout: .seconds(1)).consumerInfo(stream, durable)
+            return info?.pending == 0 && info?.unacknowledged == 0
         }
-        throw TestFailure("the pipeline does not come to an end")
     }
 
     /// The stored messages: their numbers by key.

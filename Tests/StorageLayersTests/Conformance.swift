@@ -24,12 +24,3 @@ func checkConformance(
         try await group.waitForAll()
     }
 }
-
-/// Waits until the condition holds, which is about to.
-func eventually(_ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(20)
-    while try await !condition() {
-        try #require(ContinuousClock.now < deadline, "what was waited for has not happened")
-        await Task.yield()
-    }
-}

@@ -99,12 +99,3 @@ final class Program: Sendable {
         return try PrometheusText(answer.body)
     }
 }
-
-/// Returns once `isTrue`.
-func eventually(_ failure: @autoclosure () throws -> String, _ isTrue: () async throws -> Bool) async throws {
-    for _ in 0..<1000 {
-        if try await isTrue() { return }
-        try await Task.sleep(for: .milliseconds(20))
-    }
-    throw TestFailure(try failure())
-}

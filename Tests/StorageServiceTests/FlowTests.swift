@@ -54,7 +54,7 @@ import Testing
         #expect(try await component.ask(subject: aborted, [], ["Storage-Commit": "-"]).status == 404)
         let silent = try await open("silent")
         #expect(try await part(component, silent, 1, [1]) == 200)
-        while try await part(component, silent, -1, []) == 400 { try await Task.sleep(for: .milliseconds(200)) }
+        try await eventually("a silent upload stays") { try await part(component, silent, -1, []) != 400 }
         #expect(try await component.ask(subject: silent, [], ["Storage-Commit": "-"]).status == 404)
         _ = try await component.ask("put", "there", ["Storage-Key": "taken"])
         let taken = try await open("taken", ["Storage-If-None-Match": "*"])
@@ -179,10 +179,8 @@ import Testing
             $0.limits.maxObjectSize = 100
             $0.inputs.append(.init(.stream("SENSORS", subjects: ["sensors.>"], durable: "storage")))
         }
-        while try await component.store.list(ListQuery()).keys.count < 100 {
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        while try await unsettled(stream) > 0 { try await Task.sleep(for: .milliseconds(20)) }
+        try await eventually("not all are stored") { try await component.store.list(ListQuery()).keys.count >= 100 }
+        try await eventually("not all are settled") { try await unsettled(stream) == 0 }
         var stored: Set<String> = []
         for key in try await component.store.list(ListQuery()).keys {
             stored.insert(String(decoding: try await component.store.bytes(key), as: UTF8.self))

@@ -74,7 +74,7 @@ import Testing
         _ = try await component.ask("put", "x", ["Storage-Key": "k", "Storage-If-None-Match": "*"])
         _ = try await component.ask("delete", "k")
         try await component.client.publish("storage.t.write", payload: [1])
-        while try await component.store.list(ListQuery()).keys.isEmpty { try await Task.sleep(for: .milliseconds(20)) }
+        try await eventually("nothing is stored") { try await !component.store.list(ListQuery()).keys.isEmpty }
         try await component.stop()
         var counts: [String: Int] = [:]
         for message in try await messages(stream) { counts[message.subject, default: 0] += 1 }
@@ -138,7 +138,7 @@ import Testing
         server.kill()
         let dropped = try metrics.expectCounter(
             "nats_storage_events_dropped_total", [("instance", "t"), ("reason", "backlog")])
-        while dropped.totalValue < 9000 - 8192 { try await Task.sleep(for: .milliseconds(50)) }
+        try await eventually("nothing is dropped") { dropped.totalValue >= 9000 - 8192 }
         try await server.start()
         while try await stream.streamInfo("NOTICES").state.messages < 8192 {
             try await Task.sleep(for: .milliseconds(100))
@@ -155,7 +155,7 @@ import Testing
             instance.inputs.append(.init(.stream("NOTICES", subjects: ["notices.in"], durable: "d")))
         }
         _ = try await stream.publish("notices.in", payload: [1])
-        while try await messages(stream).count < 2 { try await Task.sleep(for: .milliseconds(20)) }
+        try await eventually("no event") { try await messages(stream).count >= 2 }
         server.kill()
         try await component.stop()
         try await server.start()

@@ -42,12 +42,10 @@ import Testing
 
         /// Waits until the consumer has nothing to deliver and nothing to hear of.
         func settle() async throws {
-            for _ in 0..<1500 {
+            try await eventually("the pipeline does not come to an end") {
                 let info = try await stream.consumerInfo("IN", "d")
-                if info.pending == 0, info.unacknowledged == 0 { return }
-                try await Task.sleep(for: .milliseconds(20))
+                return info.pending == 0 && info.unacknowledged == 0
             }
-            throw TestFailure("the pipeline does not come to an end")
         }
     }
 
@@ -131,10 +129,9 @@ import Testing
         _ = try await rig.stream.createStream(StreamConfiguration(name: "IN", subjects: ["in.>"]))
         try await publish(["b1", "b2"])
         let expected = order == .key ? ["b2"] : ["a1", "a2", "a3", "b1", "b2"]
-        for _ in 0..<500 where try await contents(component.store) != expected {
-            try await Task.sleep(for: .milliseconds(20))
+        try await eventually("stored is \(expected), not what was published") {
+            try await contents(component.store) == expected
         }
-        #expect(try await contents(component.store) == expected)
         try await rig.settle()
         #expect(try await rig.stream.streamInfo("DEAD").state.messages == 2)
         try await component.stop()
@@ -186,8 +183,7 @@ import Testing
         let lost = try metrics.expectCounter(
             "nats_storage_input_messages_total",
             [("instance", "t"), ("input", "storage.t.write"), ("result", "lost")])
-        for _ in 0..<500 where lost.totalValue < 9000 - 8192 - 8 { try await Task.sleep(for: .milliseconds(20)) }
-        #expect(lost.totalValue >= 9000 - 8192 - 8)
+        try await eventually("nothing is counted as lost") { lost.totalValue >= 9000 - 8192 - 8 }
         gate.open()
         try await component.stop()
         #expect(try await store.memory.list(ListQuery()).keys == ["k"])
@@ -283,9 +279,7 @@ import Testing
         })
         let component = try await rig.component(store: store) { $0.ackWait = .seconds(1) }
         _ = try await rig.stream.publish("in.x", payload: [1])
-        while try await component.store.list(ListQuery()).keys.isEmpty {
-            try await Task.sleep(for: .milliseconds(50))
-        }
+        try await eventually("nothing is stored") { try await !component.store.list(ListQuery()).keys.isEmpty }
         try await rig.settle()
         #expect(puts.load(ordering: .relaxed) == 1)
         let redelivered = try await rig.client.request("$JS.API.CONSUMER.INFO.IN.d").payload
@@ -386,7 +380,7 @@ import Testing
         try await rig.settle()
         try await rig.stream.deleteConsumer("IN", "d")
         _ = try await rig.stream.publish("in.x", payload: Array("b".utf8))
-        while try await contents(component.store) != ["a", "b"] { try await Task.sleep(for: .milliseconds(50)) }
+        try await eventually("the second is not stored") { try await contents(component.store) == ["a", "b"] }
         try await component.stop()
     }
 

@@ -172,7 +172,7 @@ import Testing
         let subject = try await open(component, "k").subject
         #expect(try await part(component, subject, 1) == 200)
         async let put = component.ask("put", "x", ["Storage-Key": "k"])
-        while store.waiting == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        try await eventually("the put does not begin") { store.waiting > 0 }
         #expect(try await commit(component, subject).status == 200)
         #expect(try await put.status == 200)
         try await component.stop()

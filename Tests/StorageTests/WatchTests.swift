@@ -6,15 +6,9 @@ import Testing
 
 /// Watches of a memory store, and the queue that stands behind them.
 @Suite struct MemoryWatchTests {
-    private final class Clock: Sendable {
-        private let seconds = Mutex(0.0)
-        var now: Date { Date(timeIntervalSince1970: 1000 + seconds.withLock { $0 }) }
-        func advance(_ by: Double) { seconds.withLock { $0 += by } }
-    }
-
     @Test func everyChangeIsTold() async throws {
-        let clock = Clock()
-        let store = MemoryStore(now: { clock.now })
+        let clock = TestClock()
+        let store = MemoryStore(now: clock.now)
         let old = try await store.put("a/old", ObjectBody("1"))
         let reader = try await store.watch(WatchQuery(prefix: "a/", start: .current)).makeAsyncIterator()
         let new = try await store.put("a/new", ObjectBody("2"), options: PutOptions(timeToLive: .seconds(5)))
@@ -34,8 +28,8 @@ import Testing
     }
 
     @Test func whatExpiresIsToldToOne() async throws {
-        let clock = Clock()
-        let store = MemoryStore(now: { clock.now })
+        let clock = TestClock()
+        let store = MemoryStore(now: clock.now)
         _ = try await store.maintain()
         let info = try await store.put("a", ObjectBody("1"), options: PutOptions(timeToLive: .seconds(5)))
         #expect(try await store.maintain().expired == [])

@@ -23,7 +23,7 @@ package final class NATSCluster: Sendable {
         }
         self.servers = servers
         let connection = try await connect()
-        try await wait("the cluster has no leader") { try await Self.ask(connection, "INFO") != nil }
+        try await eventually("the cluster has no leader") { await Self.ask(connection, "INFO") != nil }
         await connection.close()
     }
 
@@ -38,34 +38,27 @@ package final class NATSCluster: Sendable {
     }
 
     /// The server that leads `stream`; nil while none does.
-    package func leader(of stream: String, _ connection: NATSConnection) async throws -> NATSServer? {
-        let cluster = try await Self.ask(connection, "STREAM.INFO.\(stream)")?["cluster"] as? [String: Any]
+    package func leader(of stream: String, _ connection: NATSConnection) async -> NATSServer? {
+        let cluster = await Self.ask(connection, "STREAM.INFO.\(stream)")?["cluster"] as? [String: Any]
         guard let name = cluster?["leader"] as? String, let index = name.last?.wholeNumberValue else { return nil }
         return servers[index]
     }
 
     /// Waits until `stream` has a leader, and all its replicas are up to date.
     package func heal(_ stream: String, _ connection: NATSConnection) async throws {
-        try await wait("stream \(stream) does not heal") {
-            let cluster = try await Self.ask(connection, "STREAM.INFO.\(stream)")?["cluster"] as? [String: Any]
+        try await eventually("stream \(stream) does not heal") {
+            let cluster = await Self.ask(connection, "STREAM.INFO.\(stream)")?["cluster"] as? [String: Any]
             let replicas = cluster?["replicas"] as? [[String: Any]] ?? []
             return cluster?["leader"] is String && replicas.count == 2
                 && replicas.allSatisfy { $0["current"] as? Bool == true }
         }
     }
 
-    private func wait(_ failure: String, _ isReached: () async throws -> Bool) async throws {
-        for _ in 0..<600 {
-            if (try? await isReached()) == true { return }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        throw TestFailure(failure)
-    }
-
-    /// An answer of JetStream that is no error.
-    private static func ask(_ connection: NATSConnection, _ operation: String) async throws -> [String: Any]? {
-        let reply = try await connection.request("$JS.API.\(operation)", timeout: .seconds(1))
-        let answer = try JSONSerialization.jsonObject(with: Data(reply.payload)) as? [String: Any]
+    /// An answer of JetStream; nil where none comes, or an error.
+    private static func ask(_ connection: NATSConnection, _ operation: String) async -> [String: Any]? {
+        let reply = try? await connection.request("$JS.API.\(operation)", timeout: .seconds(1))
+        guard let reply else { return nil }
+        let answer = try? JSONSerialization.jsonObject(with: Data(reply.payload)) as? [String: Any]
         return answer?["error"] == nil ? answer : nil
     }
 }

@@ -81,12 +81,8 @@ package final class NATSServer: Sendable {
         process.standardInput = Pipe()
         try process.run()
         self.process = process
-        for _ in 0..<500 {
-            if Self.answers(port) { return }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        let log = try? String(contentsOf: folder.appendingPathComponent("log"), encoding: .utf8)
-        throw TestFailure("\(program) does not answer on port \(port): \(log ?? "no log")")
+        let log = folder.appendingPathComponent("log")
+        try await eventually("\(program) does not answer on port \(port): \(log.text)") { Self.answers(port) }
     }
 
     /// Ends it at once, as a power failure would.

@@ -38,7 +38,7 @@ package enum Program {
         }
 
         /// Everything that it has written so far.
-        package var said: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+        package var said: String { log.text }
 
         package var pid: Int32 { process.processIdentifier }
 

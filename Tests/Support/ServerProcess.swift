@@ -24,17 +24,14 @@ package final class ServerProcess: Sendable {
         // The shell waits on a pipe that ends with this process, however it ends; the server goes then, and
         // its folder.
         let script = #""$@" >"$0" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -9 $pid 2>/dev/null; rm -rf "${0%/*}""#
-        let log = folder.appendingPathComponent("log").path
-        process.arguments = ["-c", script, log, program] + (try arguments(port, folder.path))
+        let log = folder.appendingPathComponent("log")
+        process.arguments = ["-c", script, log.path, program] + (try arguments(port, folder.path))
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = Pipe()
         try process.run()
-        for _ in 0..<seconds * 50 {
-            if NATSServer.answers(port) { return }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        let text = try? String(contentsOfFile: log, encoding: .utf8)
-        throw TestFailure("\(program) does not answer on port \(port): \(text?.suffix(2000) ?? "no log")")
+        try await eventually(
+            "\(program) does not answer on port \(port): \(log.text.suffix(2000))", within: .seconds(seconds)
+        ) { NATSServer.answers(port) }
     }
 
     /// Ends it at once.

@@ -53,7 +53,7 @@ import TieredStorage
         var options = TieredStore.Options()
         (options.promotion, options.revalidateAfter) = (.eager, .seconds(10))
         return TieredStore(
-            hot: .init(tiers.hot), cold: cold, options: options, now: { [clock = tiers.clock] in clock.now })
+            hot: .init(tiers.hot), cold: cold, options: options, now: tiers.clock.now)
     }
 
     private func startSlowRead(_ store: TieredStore, _ cold: Held) async -> Task<String, any Error> {

@@ -1,28 +1,20 @@
 import Foundation
 import Storage
 import Synchronization
+import TestSupport
 import TieredStorage
 
 /// Three memory stores as tiers, and a clock that is set by hand.
 struct Tiers: Sendable {
-    final class Clock: Sendable {
-        private let time = Mutex(Date(timeIntervalSince1970: 1_000_000_000))
-
-        var now: Date { time.withLock { $0 } }
-
-        func advance(_ seconds: Double) { time.withLock { $0.addTimeInterval(seconds) } }
-    }
-
-    let clock = Clock()
+    let clock = TestClock()
     let hot: MemoryStore
     let warm: MemoryStore
     let cold: MemoryStore
 
     init() {
-        let clock = clock
-        hot = MemoryStore(now: { clock.now })
-        warm = MemoryStore(now: { clock.now })
-        cold = MemoryStore(now: { clock.now })
+        hot = MemoryStore(now: clock.now)
+        warm = MemoryStore(now: clock.now)
+        cold = MemoryStore(now: clock.now)
     }
 
     /// A tiered store over them, as a process that starts now would have it.
@@ -35,7 +27,7 @@ struct Tiers: Sendable {
         adjust(&options)
         return TieredStore(
             hot: .init(hot, limits: limits), warm: .init(warm, limits: warmLimits), cold: cold, options: options,
-            now: { [clock] in clock.now })
+            now: clock.now)
     }
 
     /// In which tiers' stores something lies under `key`, current or not.

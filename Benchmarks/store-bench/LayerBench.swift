@@ -12,6 +12,8 @@ struct LayerBench: AsyncParsableCommand {
 
     @Option(help: "The size of the object.") var size = 1024
     @Option(help: "How many batches of 100 operations.") var batches = 300
+    @Option(help: "Time this layer alone, named as it is printed.") var only: String?
+    @Option(help: "Time this operation alone: get, info or put.") var operation: String?
 
     private typealias Operation = @Sendable () async throws -> Void
 
@@ -20,13 +22,14 @@ struct LayerBench: AsyncParsableCommand {
         let body = ObjectBody(content)
         let memory = MemoryStore()
         try await memory.put(key, body)
-        for (name, store) in try stores(memory) {
+        for (name, store) in try stores(memory) where only == nil || name == only {
             if !(store is ReadOnlyStore) { try await store.put(key, body) }
             try await compare(name, "get", { try await Self.read(store, key) }, { try await Self.read(memory, key) })
             try await compare(name, "info", { _ = try await store.info(key) }, { _ = try await memory.info(key) })
             if store is ReadOnlyStore { continue }
             try await compare(name, "put", { try await store.put(key, body) }, { try await memory.put(key, body) })
         }
+        guard only == nil else { return }
         for (name, work) in try primitives() { try await compare(name, "get", work, nil) }
         try await singleFlight(key)
     }
@@ -97,6 +100,7 @@ struct LayerBench: AsyncParsableCommand {
 
     /// Batches of both in turn, so that both see the same machine.
     private func compare(_ name: String, _ operation: String, _ work: Operation, _ floor: Operation?) async throws {
+        guard self.operation == nil || operation == self.operation else { return }
         for _ in 0..<1000 { try await work() }
         var (times, costs): ([Double], [Double]) = ([], [])
         for _ in 0..<batches {

@@ -25,31 +25,38 @@ package enum Base64URL {
     /// Decodes, padded or not; nil where `text` is not base64url.
     package static func decode(_ text: String) -> [UInt8]? {
         var text = text
-        return text.withUTF8(decode)
+        return text.withUTF8 { text in
+            var isValid = true
+            let bytes = [UInt8](unsafeUninitializedCapacity: text.count / 4 * 3 + 2) { bytes, end in
+                let count = decode(text, into: bytes)
+                (isValid, end) = (count != nil, count ?? 0)
+            }
+            return isValid ? bytes : nil
+        }
     }
 
-    private static func decode(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+    /// The same, of UTF-8 into `bytes`: how many they are; nil where `text` is not base64url, or holds more.
+    package static func decode(
+        _ text: UnsafeBufferPointer<UInt8>, into bytes: UnsafeMutableBufferPointer<UInt8>
+    ) -> Int? {
         let count = text.lastIndex { $0 != padding }.map { $0 + 1 } ?? 0
         let padded = text.count - count
-        guard count % 4 != 1, padded == 0 || text.count % 4 == 0 && padded < 3 else { return nil }
-        var isValid = true
-        let bytes = [UInt8](unsafeUninitializedCapacity: count / 4 * 3 + 2) { bytes, end in
-            var (buffer, bits) = (UInt32(0), 0)
-            for character in text[..<count] {
-                let value = values[Int(character)]
-                if value > 63 {
-                    isValid = false
-                    return
-                }
-                buffer = buffer << 6 | UInt32(value)
-                bits += 6
-                guard bits >= 8 else { continue }
-                bits -= 8
-                bytes[end] = UInt8(truncatingIfNeeded: buffer >> UInt32(bits))
-                end += 1
-            }
+        guard count % 4 != 1, padded == 0 || text.count % 4 == 0 && padded < 3, count * 3 / 4 <= bytes.count else {
+            return nil
         }
-        return isValid ? bytes : nil
+        let values = values
+        var (buffer, bits, end) = (UInt32(0), 0, 0)
+        for character in text[..<count] {
+            let value = values[Int(character)]
+            guard value <= 63 else { return nil }
+            buffer = buffer << 6 | UInt32(value)
+            bits += 6
+            guard bits >= 8 else { continue }
+            bits -= 8
+            bytes[end] = UInt8(truncatingIfNeeded: buffer >> UInt32(bits))
+            end += 1
+        }
+        return end
     }
 
     /// What each character stands for; more than 63 where it is none of the alphabet's.

@@ -17,19 +17,27 @@ package enum Hexadecimal {
 
     /// Of digits in either case; nil for anything else.
     package static func decode(_ text: String) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count / 2)
-        var half: UInt8?
-        for digit in text.utf8 {
-            guard let value = value(digit) else { return nil }
-            if let high = half {
-                bytes.append(high << 4 | value)
-                half = nil
-            } else {
-                half = value
+        var text = text
+        return text.withUTF8 { text in
+            var isValid = true
+            let bytes = [UInt8](unsafeUninitializedCapacity: text.count / 2) { bytes, end in
+                isValid = decode(text, into: bytes)
+                end = isValid ? text.count / 2 : 0
             }
+            return isValid ? bytes : nil
         }
-        return half == nil ? bytes : nil
+    }
+
+    /// The same, of UTF-8 into `bytes`; false where `text` is anything else, or holds more.
+    package static func decode(
+        _ text: UnsafeBufferPointer<UInt8>, into bytes: UnsafeMutableBufferPointer<UInt8>
+    ) -> Bool {
+        guard text.count % 2 == 0, text.count / 2 <= bytes.count else { return false }
+        for index in 0..<text.count / 2 {
+            guard let high = value(text[2 * index]), let low = value(text[2 * index + 1]) else { return false }
+            bytes[index] = high << 4 | low
+        }
+        return true
     }
 
     private static func value(_ digit: UInt8) -> UInt8? {

@@ -50,12 +50,20 @@ public struct Digest: Sendable, Hashable, LosslessStringConvertible {
 
     /// Parses `SHA-256=<base64url>`, or 64 hexadecimal digits, with or without the name; nil for anything else.
     public init?(_ description: String) {
-        let text = description.hasPrefix("SHA-256=") ? String(description.dropFirst(8)) : description
-        let bytes =
-            text.utf8.count == 2 * SHA256.byteCount ? Hexadecimal.decode(text) : Base64URL.decode(text)
-        guard let bytes, bytes.count == SHA256.byteCount else { return nil }
-        words = bytes.withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
+        var description = description
+        var isValid = false
+        self.init { bytes in
+            isValid = description.withUTF8 { text in
+                let hasName = text.starts(with: Self.name)
+                let value = UnsafeBufferPointer(rebasing: text[(hasName ? Self.name.count : 0)...])
+                if value.count == 2 * bytes.count { return Hexadecimal.decode(value, into: bytes) }
+                return Base64URL.decode(value, into: bytes) == bytes.count
+            }
+        }
+        if !isValid { return nil }
     }
+
+    private static let name = Array("SHA-256=".utf8)
 
     /// `SHA-256=<base64url with padding>`.
     public var description: String { "SHA-256=" + Base64URL.encode(bytes) }

@@ -1,7 +1,7 @@
 import Storage
 
 /// What a key says of its object; kept as metadata that users don't see. The names of several blocks are its bytes.
-struct BlockReference: Sendable {
+struct BlockReference: TransformedObject, Sendable {
     static let hidden = HiddenMetadata(name: "Storage-Blocks")
 
     let size: Int
@@ -44,13 +44,5 @@ struct BlockReference: Sendable {
     }
 
     /// The info of the object that the key refers to.
-    func shown(_ info: ObjectInfo) -> ObjectInfo {
-        var info = info
-        info.size = size
-        info.digest = digest
-        info.attributes.metadata[Self.hidden.name] = nil
-        return info
-    }
-
     static func shown(_ info: ObjectInfo) throws(StorageError) -> ObjectInfo { try BlockReference(info).shown(info) }
 }

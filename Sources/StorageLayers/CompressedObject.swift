@@ -5,7 +5,7 @@ import Storage
 /// Content of more than one frame's size is cut into frames, each compressed by itself, so that a part is read without
 /// what comes before it. A ``FrameIndex`` behind the frames tells where each ends. Whatever reads the format reads the
 /// frames as one content, and passes over the index.
-struct CompressedObject: Sendable {
+struct CompressedObject: TransformedObject, Sendable {
     static let hidden = HiddenMetadata(name: "Storage-Compressed")
     /// How much content new frames hold.
     static let usualFrame = 256 << 10
@@ -19,7 +19,7 @@ struct CompressedObject: Sendable {
     let frameSize: Int?
 
     /// Of an object that was compressed by this layer; nil for any other.
-    init?(_ info: ObjectInfo) {
+    init?(_ info: borrowing ObjectInfo) {
         guard let values = Self.hidden.values(info), (3...4).contains(values.count),
             let algorithm = CompressionAlgorithm(rawValue: values[0]), let size = Int(values[1]), size >= 0,
             let digest = Digest(values[2])
@@ -50,17 +50,9 @@ struct CompressedObject: Sendable {
         return number * frameSize..<min((number + 1) * frameSize, size)
     }
 
-    /// The info of the content.
-    func shown(_ info: ObjectInfo) -> ObjectInfo {
-        var info = info
-        info.size = size
-        info.digest = digest
-        info.attributes = Self.hidden.removed(from: info.attributes)
-        return info
-    }
-
     /// The info as users see it, compressed or not.
-    static func shown(_ info: ObjectInfo) -> ObjectInfo {
-        CompressedObject(info)?.shown(info) ?? info
+    static func shown(_ info: consuming ObjectInfo) -> ObjectInfo {
+        CompressedObject(info)?.show(in: &info)
+        return info
     }
 }

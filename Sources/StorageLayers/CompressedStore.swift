@@ -99,11 +99,12 @@ public struct CompressedStore: StoreLayer {
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
             if let range = options.range { return try await frames.part(key, range, options) }
-            let found = try await base.get(key, options: options)
+            var found = try await base.get(key, options: options)
             guard let object = CompressedObject(found.info) else { return found }
-            return StoredObject(
-                info: object.shown(found.info), range: 0..<object.size,
-                body: try InflatingBody.body(found.body, object))
+            found.body = try InflatingBody.body(found.body, object)
+            found.range = 0..<object.size
+            object.show(in: &found.info)
+            return found
         } catch {
             throw error.during(.get, key: key)
         }

@@ -9,7 +9,7 @@ import Storage
 /// whether it is the last as associated data. Number and size of the chunks follow from the sealed size: no chunk can be
 /// changed, left out, moved or appended without its being noticed. The header is sealed under one of the store's keys,
 /// with its id and the object's name as associated data: it fits no other object.
-struct EncryptedObject: Sendable {
+struct EncryptedObject: TransformedObject, Sendable {
     static let hidden = HiddenMetadata(name: "Storage-Encrypted")
     static let tagSize = 16
     private static let format = "1"
@@ -48,7 +48,7 @@ struct EncryptedObject: Sendable {
     /// Opens what is kept with the object; nil where it is not an encrypted one.
     ///
     /// - Throws: `internal` where it is damaged, or none of `keys` is its key.
-    init?(_ info: ObjectInfo, _ keys: EncryptionKeys, _ opened: OpenedHeaders) throws(StorageError) {
+    init?(_ info: borrowing ObjectInfo, _ keys: EncryptionKeys, _ opened: OpenedHeaders) throws(StorageError) {
         guard let values = Self.hidden.values(info) else { return nil }
         if let object = opened.object(info.key, values) {
             self = object
@@ -94,16 +94,14 @@ struct EncryptedObject: Sendable {
         Array("nats-storage encrypted object \(format)\n\(id)\n\(name.rawValue)".utf8)
     }
 
-    /// The info of the content.
-    func shown(_ info: ObjectInfo) -> ObjectInfo {
-        var info = info
-        info.size = size
-        info.digest = digest
-        info.attributes = Self.hidden.removed(from: info.attributes)
-        return info
-    }
-
     // MARK: Chunks
+
+    /// Makes the whole of what is stored the object.
+    func open(_ found: inout StoredObject) throws(StorageError) {
+        found.body = try DecryptingBody.body(found.body, self, 0..<chunkCount)
+        found.range = 0..<size
+        show(in: &found.info)
+    }
 
     /// Seals chunk `index`: as many bytes, and a tag.
     static func seal(_ bytes: [UInt8], _ index: Int, isLast: Bool, _ key: SymmetricKey) throws(StorageError) -> [UInt8]
@@ -124,11 +122,7 @@ struct EncryptedObject: Sendable {
     /// - Throws: `internal` where it is not the chunk that was sealed.
     func open(_ sealed: ArraySlice<UInt8>, _ index: Int) throws(StorageError) -> [UInt8] {
         do {
-            // As the library keeps it, so that it copies nothing.
-            var combined = Data(capacity: Self.nonceSize + sealed.count)
-            combined.append(contentsOf: Self.nonce(index))
-            sealed.withUnsafeBufferPointer { combined.append($0) }
-            let box = try AES.GCM.SealedBox(combined: combined)
+            let box = try AES.GCM.SealedBox(combined: Self.combined(sealed, index))
             let isLast = index == chunkCount - 1
             return Array(try AES.GCM.open(box, using: key, authenticating: isLast ? Self.last : Self.notLast))
         } catch {
@@ -140,14 +134,26 @@ struct EncryptedObject: Sendable {
     private static let notLast: [UInt8] = [0]
     private static let nonceSize = 12
 
-    /// Each object has a key of its own: the number alone is never used twice with it.
     private static func nonce(_ index: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: nonceSize) { buffer, count in
-            let bytes = UnsafeMutableRawBufferPointer(buffer)
-            bytes.storeBytes(of: 0, as: UInt32.self)
-            bytes.storeBytes(of: UInt64(index).bigEndian, toByteOffset: 4, as: UInt64.self)
+            writeNonce(index, UnsafeMutableRawBufferPointer(buffer))
             count = nonceSize
         }
+    }
+
+    /// Each object has a key of its own: the number alone is never used twice with it.
+    private static func writeNonce(_ index: Int, _ bytes: UnsafeMutableRawBufferPointer) {
+        bytes.storeBytes(of: 0, as: UInt32.self)
+        bytes.storeBytes(of: UInt64(index).bigEndian, toByteOffset: 4, as: UInt64.self)
+    }
+
+    /// Nonce and sealed bytes as the library keeps them, so that it copies nothing.
+    private static func combined(_ sealed: ArraySlice<UInt8>, _ index: Int) -> Data {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: nonceSize + sealed.count, alignment: 16)
+        guard let start = bytes.baseAddress else { return Data() }
+        writeNonce(index, bytes)
+        sealed.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[nonceSize...]).copyMemory(from: $0) }
+        return Data(bytesNoCopy: start, count: bytes.count, deallocator: .custom { start, _ in start.deallocate() })
     }
 
     static func damaged(_ how: String) -> StorageError {

@@ -128,8 +128,11 @@ public struct EncryptedStore: StoreLayer {
             guard let range = options.range else {
                 // What is sealed is verified chunk by chunk.
                 var found = try await base.get(key, options: GetOptions(ifMatch: options.ifMatch, verify: false))
-                if let object = try opened(found.info) { return try whole(found, object) }
-                if !options.verify { return found }
+                if let object = try opened(found.info) {
+                    try object.open(&found)
+                    return found
+                }
+                guard options.verify else { return found }
                 // Before it is opened again: it may hold what the next one waits for.
                 found.body = ObjectBody([])
                 return try await plain(key, options)
@@ -138,12 +141,6 @@ public struct EncryptedStore: StoreLayer {
         } catch {
             throw error.during(.get, key: key)
         }
-    }
-
-    private func whole(_ found: StoredObject, _ object: EncryptedObject) throws(StorageError) -> StoredObject {
-        StoredObject(
-            info: object.shown(found.info), range: 0..<object.size,
-            body: try DecryptingBody.body(found.body, object, 0..<object.chunkCount))
     }
 
     private func part(
@@ -214,11 +211,13 @@ public struct EncryptedStore: StoreLayer {
         return found
     }
 
-    private func clear(_ info: ObjectInfo) throws(StorageError) -> ObjectInfo {
-        try opened(info)?.shown(info) ?? info
+    private func clear(_ info: consuming ObjectInfo) throws(StorageError) -> ObjectInfo {
+        try opened(info)?.show(in: &info)
+        return info
     }
 
-    private func listed(_ info: ObjectInfo) -> ObjectInfo {
-        (try? EncryptedObject(info, keys, headers))?.shown(info) ?? info
+    private func listed(_ info: consuming ObjectInfo) -> ObjectInfo {
+        (try? EncryptedObject(info, keys, headers))?.show(in: &info)
+        return info
     }
 }

@@ -137,7 +137,8 @@ struct FrameReader: Sendable {
             var found = try await base.get(key, options: GetOptions(ifMatch: version, verify: false))
             guard let object = CompressedObject(found.info) else { return nil }
             found.body = try InflatingBody.body(found.body, object).slice(bytes)
-            (found.info, found.range) = (object.shown(found.info), bytes)
+            found.range = bytes
+            object.show(in: &found.info)
             return found
         } catch  where error.kind == .preconditionFailed && options.ifMatch == nil {
             return nil

@@ -16,20 +16,15 @@ struct HiddenMetadata: Sendable {
         return attributes
     }
 
-    /// The attributes as users see them.
-    func removed(from attributes: ObjectAttributes) -> ObjectAttributes {
-        var attributes = attributes
+    /// Leaves the attributes as users see them.
+    func remove(from attributes: inout ObjectAttributes) {
+        guard attributes.metadata[name] != nil else { return }
         // Alone mostly: then there is nothing to copy.
-        if attributes.metadata.count == 1, attributes.metadata.keys.first == name {
-            attributes.metadata = [:]
-        } else {
-            attributes.metadata[name] = nil
-        }
-        return attributes
+        if attributes.metadata.count == 1 { attributes.metadata = [:] } else { attributes.metadata[name] = nil }
     }
 
     /// What is kept with the object, if anything.
-    func values(_ info: ObjectInfo) -> [String]? { info.attributes.metadata[name] }
+    func values(_ info: borrowing ObjectInfo) -> [String]? { info.attributes.metadata[name] }
 
     /// Replaces the attributes of an object and keeps what is hidden among them, as `renewed` makes it of the info.
     ///
@@ -53,6 +48,29 @@ struct HiddenMetadata: Sendable {
             }
         }
         throw StorageError(.unavailable, "the object changes so fast that its metadata can't be set; try again")
+    }
+}
+
+/// An object whose content a layer stores in another form, as hidden metadata tells.
+protocol TransformedObject {
+    static var hidden: HiddenMetadata { get }
+    /// The size and the digest of its content.
+    var size: Int { get }
+    var digest: Digest { get }
+}
+
+extension TransformedObject {
+    /// Makes the info of what is stored that of the content.
+    func show(in info: inout ObjectInfo) {
+        info.size = size
+        info.digest = digest
+        Self.hidden.remove(from: &info.attributes)
+    }
+
+    /// The info of the content.
+    func shown(_ info: consuming ObjectInfo) -> ObjectInfo {
+        show(in: &info)
+        return info
     }
 }
 

@@ -80,22 +80,14 @@ struct Inflation {
     }
 
     private mutating func decode() throws(StorageError) -> DecodingStep {
-        let step: DecodingStep
-        do throws(CompressionError) {
-            // One byte more than there should be tells that there are too many.
-            step = try decoder.next(missing + 1)
-        } catch {
-            throw Self.damaged("\(error)")
-        }
+        let step = try Self.next(of: decoder, missing: missing)
         if case .bytes(let bytes) = step { missing -= bytes.count }
-        // Told before more of it is made: what is compressed may become a thousand times as large.
-        guard missing >= 0 else { throw Self.damaged("they hold more than the object's size") }
         return step
     }
 
     /// The frame's content, where it was not given yet.
     private mutating func endFrame() throws(StorageError) -> [UInt8]? {
-        guard missing == 0 else { throw Self.damaged("they hold less than the object's size") }
+        guard missing == 0 else { throw Self.tooLittle }
         let unused = decoder.unused
         guard unused <= offset else { throw Self.damaged("they end in a way that none of theirs does") }
         offset -= unused
@@ -123,22 +115,39 @@ struct Inflation {
         return index.finalize()
     }
 
-    /// All of the content of an object whose bytes are these.
+    /// All of the content of an object without an index, whose bytes are these.
     static func content(of bytes: [UInt8], _ object: CompressedObject) throws(StorageError) -> [UInt8] {
-        var inflation = try Inflation(object, 0..<1, hasIndex: false)
-        inflation.feed(bytes)
+        let decoder = try decoder(object)
+        decoder.feed(bytes)
         var content: [UInt8] = []
         while true {
-            switch try inflation.step() {
-            case .content(let more): if content.isEmpty { content = more } else { content += more }
+            switch try next(of: decoder, missing: object.size - content.count) {
+            case .bytes(let more): if content.isEmpty { content = more } else { content += more }
             case .needsInput: throw Self.endsTooEarly
             case .ended:
-                guard inflation.takeRest().isEmpty else { throw Self.somethingFollows }
+                guard content.count == object.size else { throw Self.tooLittle }
+                guard decoder.unused == 0 else { throw Self.somethingFollows }
                 return content
             }
         }
     }
 
+    private static func next(of decoder: any ByteDecoder, missing: Int) throws(StorageError) -> DecodingStep {
+        let step: DecodingStep
+        do throws(CompressionError) {
+            // One byte more than there should be tells that there are too many.
+            step = try decoder.next(missing + 1)
+        } catch {
+            throw damaged("\(error)")
+        }
+        // Told before more of it is made: what is compressed may become a thousand times as large.
+        if case .bytes(let bytes) = step, bytes.count > missing {
+            throw damaged("they hold more than the object's size")
+        }
+        return step
+    }
+
+    private static var tooLittle: StorageError { damaged("they hold less than the object's size") }
     static var endsTooEarly: StorageError { damaged("they end too early") }
     static var somethingFollows: StorageError { damaged("something else follows their end") }
 

@@ -122,7 +122,7 @@ struct EncryptedObject: TransformedObject, Sendable {
     /// - Throws: `internal` where it is not the chunk that was sealed.
     func open(_ sealed: ArraySlice<UInt8>, _ index: Int) throws(StorageError) -> [UInt8] {
         do {
-            let box = try AES.GCM.SealedBox(combined: Self.combined(sealed, index))
+            let box = try AES.GCM.SealedBox(combined: Self.nonce(index) + sealed)
             let isLast = index == chunkCount - 1
             return Array(try AES.GCM.open(box, using: key, authenticating: isLast ? Self.last : Self.notLast))
         } catch {
@@ -134,26 +134,14 @@ struct EncryptedObject: TransformedObject, Sendable {
     private static let notLast: [UInt8] = [0]
     private static let nonceSize = 12
 
+    /// Each object has a key of its own: the number alone is never used twice with it.
     private static func nonce(_ index: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: nonceSize) { buffer, count in
-            writeNonce(index, UnsafeMutableRawBufferPointer(buffer))
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
+            bytes.storeBytes(of: 0, as: UInt32.self)
+            bytes.storeBytes(of: UInt64(index).bigEndian, toByteOffset: 4, as: UInt64.self)
             count = nonceSize
         }
-    }
-
-    /// Each object has a key of its own: the number alone is never used twice with it.
-    private static func writeNonce(_ index: Int, _ bytes: UnsafeMutableRawBufferPointer) {
-        bytes.storeBytes(of: 0, as: UInt32.self)
-        bytes.storeBytes(of: UInt64(index).bigEndian, toByteOffset: 4, as: UInt64.self)
-    }
-
-    /// Nonce and sealed bytes as the library keeps them, so that it copies nothing.
-    private static func combined(_ sealed: ArraySlice<UInt8>, _ index: Int) -> Data {
-        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: nonceSize + sealed.count, alignment: 16)
-        guard let start = bytes.baseAddress else { return Data() }
-        writeNonce(index, bytes)
-        sealed.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[nonceSize...]).copyMemory(from: $0) }
-        return Data(bytesNoCopy: start, count: bytes.count, deallocator: .custom { start, _ in start.deallocate() })
     }
 
     static func damaged(_ how: String) -> StorageError {

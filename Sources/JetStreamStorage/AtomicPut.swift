@@ -37,7 +37,7 @@ extension Put {
         _ body: ObjectBody, replacing predecessor: StoredMeta?
     ) async throws(StorageError) -> ObjectInfo? {
         let chunkSize = try atomicChunkSize(body.size)
-        var batch = bucket.bulk.atomicBatch(window: window(of: chunkSize))
+        var batch = bucket.bulk.atomicBatch(window: window(of: chunkSize), budget: bucket.budget)
         let meta: ObjectMeta
         do throws(StorageError) {
             meta = try await add(body, chunkSize, to: &batch)

@@ -9,6 +9,8 @@ struct Bucket: Sendable {
     let control: JetStream
     /// For chunks.
     let bulk: JetStream
+    /// What all puts together may have on its way, small ones aside.
+    let budget: FlightBudget
     let chunkSize: Int
     /// The most bytes that bucket and connection take in a chunk.
     let largestChunk: Int

@@ -18,6 +18,15 @@ final class IndexContents: Sendable {
         case ended
     }
 
+    /// A class, since a table of so many has room for twice as many.
+    private final class Entry: Sendable {
+        let meta: StoredMeta
+
+        init(_ meta: StoredMeta) {
+            self.meta = meta
+        }
+    }
+
     private struct Waiter {
         let sequence: UInt64
         let continuation: CheckedContinuation<Void, Never>
@@ -27,7 +36,7 @@ final class IndexContents: Sendable {
         let maxAge: Duration?
         var phase = Phase.idle
         var order = SortedKeys()
-        var entries: [ObjectKey: StoredMeta] = [:]
+        var entries: [ObjectKey: Entry] = [:]
         var expiries = ExpiryOrder()
         /// The last meta message that was applied.
         var applied: UInt64 = 0
@@ -37,8 +46,8 @@ final class IndexContents: Sendable {
         var checked = ContinuousClock.now
 
         mutating func insert(_ meta: StoredMeta) {
-            if let old = entries.updateValue(meta, forKey: meta.key) {
-                if let end = end(of: old) { expiries.remove(meta.key, at: end) }
+            if let old = entries.updateValue(Entry(meta), forKey: meta.key) {
+                if let end = end(of: old.meta) { expiries.remove(meta.key, at: end) }
             } else {
                 order.insert(meta.key)
             }
@@ -47,7 +56,7 @@ final class IndexContents: Sendable {
 
         mutating func remove(_ key: ObjectKey) {
             guard let old = entries.removeValue(forKey: key) else { return }
-            if let end = end(of: old) { expiries.remove(key, at: end) }
+            if let end = end(of: old.meta) { expiries.remove(key, at: end) }
             order.remove(key)
         }
 
@@ -114,7 +123,7 @@ final class IndexContents: Sendable {
 
     /// What is known of `key`; nil where nothing is stored there, or nothing known.
     func entry(_ key: ObjectKey) -> StoredMeta? {
-        state.withLock { $0.entries[key] }
+        state.withLock { $0.entries[key]?.meta }
     }
 
     /// One page of what is there now.
@@ -123,7 +132,7 @@ final class IndexContents: Sendable {
         return state.withLock { state in
             var builder = ListPageBuilder(query)
             state.order.walk(from: query.lowerBound) { key in
-                guard let entry = state.entries[key], bucket.holds(entry, at: now) else { return .next }
+                guard let entry = state.entries[key]?.meta, bucket.holds(entry, at: now) else { return .next }
                 return builder.add(key) { entry.info }
             }
             return builder.result
@@ -136,7 +145,7 @@ final class IndexContents: Sendable {
         let now = Date.now
         return state.withLock { state in
             state.expiries.due(at: now, atMost: limit).compactMap { key in
-                guard let entry = state.entries[key] else { return nil }
+                guard let entry = state.entries[key]?.meta else { return nil }
                 if entry.isExpired(at: now) { return entry }
                 state.remove(key)
                 return nil
@@ -154,7 +163,7 @@ final class IndexContents: Sendable {
             guard message.sequence > state.applied else { return }
             state.applied = message.sequence
             guard let key else { return }
-            if let known = state.entries[key], known.sequence > message.sequence { return }
+            if let known = state.entries[key]?.meta, known.sequence > message.sequence { return }
             guard let meta, !meta.meta.isDeleted else { return state.remove(key) }
             state.insert(meta)
             if state.entries.count > limit {
@@ -168,7 +177,7 @@ final class IndexContents: Sendable {
     func learn(_ meta: StoredMeta) {
         state.withLock { state in
             guard case .live = state.phase, meta.sequence > state.applied else { return }
-            if let known = state.entries[meta.key], known.sequence > meta.sequence { return }
+            if let known = state.entries[meta.key]?.meta, known.sequence > meta.sequence { return }
             state.insert(meta)
         }
     }
@@ -177,7 +186,7 @@ final class IndexContents: Sendable {
     func correct(_ key: ObjectKey, from known: UInt64?, to found: StoredMeta?) {
         guard known != found?.sequence else { return }
         state.withLock { state in
-            guard case .live = state.phase, state.entries[key]?.sequence == known else { return }
+            guard case .live = state.phase, state.entries[key]?.meta.sequence == known else { return }
             guard let found, !found.meta.isDeleted else { return state.remove(key) }
             state.insert(found)
         }
@@ -187,8 +196,10 @@ final class IndexContents: Sendable {
     func forget(upTo last: UInt64, except present: Set<UInt64>) {
         state.withLock { state in
             guard case .live = state.phase else { return }
-            let gone = state.entries.values.filter { $0.sequence <= last && !present.contains($0.sequence) }
-            for entry in gone { state.remove(entry.key) }
+            let gone = state.entries.filter {
+                $0.value.meta.sequence <= last && !present.contains($0.value.meta.sequence)
+            }
+            for key in gone.keys { state.remove(key) }
         }
     }
 

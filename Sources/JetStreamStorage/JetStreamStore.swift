@@ -76,6 +76,7 @@ public final class JetStreamStore: Store {
         let bucket = Bucket(
             format: format, control: stream,
             bulk: JetStream(bulk, domain: configuration.domain, timeout: configuration.timeout),
+            budget: FlightBudget(timeout: configuration.timeout),
             chunkSize: min(max(1, configuration.chunkSize), largestChunk), largestChunk: largestChunk,
             isAtomic: configuration.isAtomic,
             readsDirect: (settings.allowDirect ?? false) && (configuration.readsAnyReplica || !isReplicated),

@@ -4,8 +4,10 @@ import Storage
 
 /// One put: chunks first, then the meta message, which is the commit.
 struct Put: Sendable {
-    /// The most bytes in flight: more gain nothing, and a flood is refused by the server.
+    /// The most bytes in flight: more gain nothing.
     private static let inFlight = 8 << 20
+    /// A chunk of so many bytes waits for no room among those of others.
+    private static let unbudgeted = 16 << 10
 
     let bucket: Bucket
     let index: LiveIndex?
@@ -54,7 +56,7 @@ struct Put: Sendable {
         if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize { return try await small(bytes, body) }
         // Before any chunk: a put that can't succeed costs one read.
         let predecessor = try admitted(try await bucket.predecessor(key))
-        let window = bucket.bulk.publishWindow(limit: window(of: bucket.chunkSize))
+        let window = bucket.bulk.publishWindow(limit: window(of: bucket.chunkSize), budget: bucket.budget)
         let meta: ObjectMeta
         do throws(StorageError) {
             meta = try await store(body, window)
@@ -117,14 +119,14 @@ struct Put: Sendable {
         let chunk = JetStream.Publication(bucket.format.chunks(of: nuid), headers: chunkHeaders, payload: bytes)
         switch try predecessor() {
         case .contended:
-            try await withChunk { () async throws(NATSError) in
+            try await withChunk(bytes.count) { () async throws(NATSError) in
                 try await store(chunk)
             }
             return try await commitInTurn(meta(of: bytes))
         case .known(let predecessor):
             guard !bytes.isEmpty else { return try await commit(meta(of: bytes), replacing: predecessor, nil) }
             var meta: ObjectMeta?
-            let outcome = try await withChunk { () async throws(NATSError) in
+            let outcome = try await withChunk(bytes.count) { () async throws(NATSError) in
                 try await bucket.control.publish(chunk) {
                     let made = self.meta(of: bytes)
                     meta = made
@@ -133,7 +135,7 @@ struct Put: Sendable {
             }
             return try await commit(meta ?? self.meta(of: bytes), replacing: predecessor, outcome)
         case .pending(let pending):
-            let predecessor = try await withChunk { () async throws(NATSError) in
+            let predecessor = try await withChunk(bytes.count) { () async throws(NATSError) in
                 try await store(chunk)
                 return try await pending.value()
             }
@@ -151,11 +153,19 @@ struct Put: Sendable {
         _ = try await bucket.control.publishToTheEnd(chunk)
     }
 
-    /// Runs what stores the chunk; where it throws, the chunk goes.
-    private func withChunk<Value>(_ store: () async throws(NATSError) -> Value) async throws(StorageError) -> Value {
+    /// Runs what stores a chunk of so many bytes; where it throws, the chunk goes.
+    private func withChunk<Value>(
+        _ bytes: Int, _ store: () async throws(NATSError) -> Value
+    ) async throws(StorageError) -> Value {
+        let flight = try await mapped(bucket.name) { () async throws(NATSError) in
+            bytes <= Self.unbudgeted ? nil : try await bucket.budget.start(bytes)
+        }
         do throws(NATSError) {
-            return try await store()
+            let value = try await store()
+            if let flight { bucket.budget.end(flight, isStored: true) }
+            return value
         } catch {
+            if let flight { bucket.budget.end(flight, isStored: false) }
             await purger.discard(nuid)
             throw StorageError(error, bucket: bucket.name)
         }

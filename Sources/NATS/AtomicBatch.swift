@@ -14,9 +14,9 @@ public struct AtomicBatch: ~Copyable {
     private let id = String(UInt64.random(in: .min ... .max), radix: 36)
     private var count = 0
 
-    init(_ stream: JetStream, window limit: Int) {
+    init(_ stream: JetStream, window limit: Int, budget: FlightBudget?) {
         self.stream = stream
-        window = PublishWindow(stream, limit: limit, takesEmptyAcks: true)
+        window = PublishWindow(stream, limit: limit, budget: budget, takesEmptyAcks: true)
     }
 
     /// How many messages may still be added before the one that commits.
@@ -54,8 +54,8 @@ public struct AtomicBatch: ~Copyable {
 }
 
 extension JetStream {
-    /// A new batch, with at most `window` messages on their way at once.
-    public func atomicBatch(window: Int) -> AtomicBatch {
-        AtomicBatch(self, window: window)
+    /// A new batch, with at most `window` messages on their way at once, and no more than there is room for in `budget`.
+    public func atomicBatch(window: Int, budget: FlightBudget? = nil) -> AtomicBatch {
+        AtomicBatch(self, window: window, budget: budget)
     }
 }

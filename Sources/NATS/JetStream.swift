@@ -171,9 +171,9 @@ public struct JetStream: Sendable {
         let _: Success = try await call("CONSUMER.DELETE.\(stream).\(name)", Empty())
     }
 
-    /// At most `limit` publishes at once, each acknowledged.
-    public func publishWindow(limit: Int) -> PublishWindow {
-        PublishWindow(self, limit: limit)
+    /// At most `limit` publishes at once, and no more than there is room for in `budget`; each is acknowledged.
+    public func publishWindow(limit: Int, budget: FlightBudget? = nil) -> PublishWindow {
+        PublishWindow(self, limit: limit, budget: budget)
     }
 
     private func call<Answer: Decodable>(

@@ -14,19 +14,22 @@ public final class PublishWindow: Sendable {
 
     private let stream: JetStream
     private let limit: Int
+    private let budget: FlightBudget?
     private let takesEmptyAcks: Bool
     private let state = Mutex(State())
 
     /// - Parameter takesEmptyAcks: whether an empty answer means that the message came, as within a batch.
-    init(_ stream: JetStream, limit: Int, takesEmptyAcks: Bool = false) {
+    init(_ stream: JetStream, limit: Int, budget: FlightBudget?, takesEmptyAcks: Bool = false) {
         self.stream = stream
         self.limit = max(1, limit)
+        self.budget = budget
         self.takesEmptyAcks = takesEmptyAcks
     }
 
-    /// Sends a message as soon as there is room in the window.
+    /// Sends a message as soon as there is room in the window, and in the budget.
     ///
-    /// - Throws: the first failure of an earlier publish, or what keeps this one from being sent.
+    /// - Throws: the first failure of an earlier publish, or what keeps this one from being sent: `cancelled` where
+    ///   there was no room in the budget yet.
     public func publish(
         _ subject: String, headers: NATSHeaders = [:], payload: [UInt8]
     ) async throws(NATSError) {
@@ -35,13 +38,14 @@ public final class PublishWindow: Sendable {
             await wait { [limit] in $0.inFlight <= limit - max(1, limit / 4) || $0.failure != nil }
         }
         if let failure = state.withLock({ $0.failure }) { throw failure }
+        let flight = try await budget?.start(payload.count)
         state.withLock { $0.inFlight += 1 }
         do throws(NATSError) {
             try stream.connection.enqueueRequest(
                 subject, headers: headers, payload: payload, timeout: stream.timeout
-            ) { self.acknowledge(subject, $0) }
+            ) { self.acknowledge(subject, flight, $0) }
         } catch {
-            end(.failure(error))
+            end(flight, .failure(error))
             throw error
         }
     }
@@ -82,17 +86,20 @@ public final class PublishWindow: Sendable {
         }
     }
 
-    private func acknowledge(_ subject: String, _ outcome: Result<NATSMessage, NATSError>) {
+    private func acknowledge(
+        _ subject: String, _ flight: FlightBudget.Flight?, _ outcome: Result<NATSMessage, NATSError>
+    ) {
         do throws(NATSError) {
             let reply = try outcome.get()
             let isEmpty = takesEmptyAcks && reply.payload.isEmpty && reply.status == nil
-            end(.success(isEmpty ? nil : try PublishAck(reply, of: subject)))
+            end(flight, .success(isEmpty ? nil : try PublishAck(reply, of: subject)))
         } catch {
-            end(.failure(error))
+            end(flight, .failure(error))
         }
     }
 
-    private func end(_ outcome: Result<PublishAck?, NATSError>) {
+    private func end(_ flight: FlightBudget.Flight?, _ outcome: Result<PublishAck?, NATSError>) {
+        if let flight { budget?.end(flight, isStored: outcome.isSuccess) }
         let waiter = state.withLock { state in
             state.inFlight -= 1
             switch outcome {
@@ -107,5 +114,11 @@ public final class PublishWindow: Sendable {
             return state.waiter
         }
         waiter?.resume()
+    }
+}
+
+extension Result {
+    fileprivate var isSuccess: Bool {
+        if case .success = self { true } else { false }
     }
 }

@@ -67,6 +67,21 @@ import Testing
         await fixture.close()
     }
 
+    /// Without a limit to what all of them have on their way the server refuses some of it.
+    @Test func manyLargePutsAtOnce() async throws {
+        let fixture = try await Fixture(.newest)
+        let content = bytes(16 << 20)
+        try await withThrowingTaskGroup { group in
+            for number in 0..<32 {
+                let key = try ObjectKey(validating: "\(number)")
+                group.addTask { try await fixture.store.put(key, ObjectBody(content)).size }
+            }
+            for try await size in group { #expect(size == content.count) }
+        }
+        #expect(try await fixture.store.bytes("31") == content)
+        await fixture.close()
+    }
+
     @Test func callersThatGiveUpLeaveNothing() async throws {
         let fixture = try await Fixture(.newest)
         let store = fixture.store

@@ -2,6 +2,7 @@ import Foundation
 import JetStreamStorage
 import NATS
 import Storage
+import Synchronization
 import TestSupport
 import Testing
 
@@ -67,18 +68,40 @@ import Testing
         await fixture.close()
     }
 
-    /// Without a limit to what all of them have on their way the server refuses some of it.
-    @Test func manyLargePutsAtOnce() async throws {
+    /// More than a server takes at once would be refused, or count as lost.
+    @Test func manyLargePutsShareWhatIsOnItsWay() async throws {
         let fixture = try await Fixture(.newest)
-        let content = bytes(16 << 20)
+        let (puts, chunk) = (32, bytes(128 << 10))
+        let begun = Atomic(0)
+        let mayGoOn = Atomic(false)
         try await withThrowingTaskGroup { group in
-            for number in 0..<32 {
+            for number in 0..<puts {
                 let key = try ObjectKey(validating: "\(number)")
-                group.addTask { try await fixture.store.put(key, ObjectBody(content)).size }
+                let left = Mutex(64)
+                let body = ObjectBody(size: 64 * chunk.count) { () async throws(StorageError) in
+                    if left.withLock({ $0 }) == 64 {
+                        begun.add(1, ordering: .relaxed)
+                        while !mayGoOn.load(ordering: .relaxed) { try? await Task.sleep(for: .milliseconds(5)) }
+                    }
+                    return left.withLock { left in
+                        left -= 1
+                        return left < 0 ? nil : chunk
+                    }
+                }
+                group.addTask { try await fixture.store.put(key, body).size }
             }
-            for try await size in group { #expect(size == content.count) }
+            try await eventually("not all begin") { begun.load(ordering: .relaxed) == puts }
+            fixture.server.signal(SIGSTOP)
+            // Its threads stop one after the other.
+            try await Task.sleep(for: .milliseconds(100))
+            mayGoOn.store(true, ordering: .relaxed)
+            try await eventually("nothing is sent") { fixture.bulk.pendingRequestCount == (4 << 20) / chunk.count }
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(fixture.bulk.pendingRequestCount == (4 << 20) / chunk.count)
+            fixture.server.signal(SIGCONT)
+            for try await size in group { #expect(size == 64 * chunk.count) }
         }
-        #expect(try await fixture.store.bytes("31") == content)
+        #expect(fixture.bulk.pendingRequestCount == 0)
         await fixture.close()
     }
 

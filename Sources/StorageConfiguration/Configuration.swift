@@ -12,6 +12,8 @@ public struct Configuration: Sendable {
     public var log = LogSettings()
     /// The HTTP port; nil: none.
     public var http: OperationsOptions?
+    /// How long the start is tried again where NATS or a store is not there yet.
+    public var startTimeout: Duration = .seconds(30)
     /// The instances, each with its store.
     public var instances: [(configuration: InstanceConfiguration, store: StoreConfiguration)]
     /// What takes effect, by its place in the file: to be compared.
@@ -60,6 +62,9 @@ public struct Configuration: Sendable {
             Setting("http", .section(HTTPKeys.section.description(nil)), "The HTTP port; without it there is none.") {
                 try HTTPKeys.section.read($0, into: &$1.http)
             },
+            .duration(
+                "start_timeout", \.startTimeout,
+                "How long the start is tried again where NATS or a store is not there yet."),
             Setting("instances", .list(.section(InstanceKeys.description)), "The components.") { node, file in
                 file.instances = try node.elements().map { try InstanceKeys.read($0) }
                 guard Set(file.instances.map(\.configuration.name)).count == file.instances.count else {

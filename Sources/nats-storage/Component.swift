@@ -36,12 +36,15 @@ struct Component {
 
     /// Serves until SIGTERM or SIGINT: takes no more then, finishes what is under way, and returns.
     func run() async throws {
-        let control = try await connect()
-        let bulk = try await connect()
+        let patience = Patience(for: configuration.startTimeout, logger: log.logger(.program))
+        let control = try await patience.run(connect)
+        let bulk = try await patience.run(connect)
         let feed = EventFeed()
         var instances: [Instance] = []
         for (instance, store) in configuration.instances {
-            let opened = try await store.open(control: control, bulk: bulk, logger: log.logger(.store))
+            let opened = try await patience.run {
+                try await store.open(control: control, bulk: bulk, logger: log.logger(.store))
+            }
             instances.append(serve(instance, store, opened, control, feed))
         }
         let operations = try operations(instances, [("control", control), ("bulk", bulk)], feed)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct HealthTests {
     @Test func healthAndReadinessFollowNATS() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         #expect(try await program.get("/healthz").status == 200)
         let ready = try await program.get("/readyz")
         #expect(ready.status == 200 && ready.headers["content-type"] == "application/json")
@@ -34,7 +34,7 @@ import Testing
             {type: s3, bucket: objects, endpoint: "http://127.0.0.1:\(bucket.port)", create: true, region: us-east-1,
                 force_path_style: true, access_key_id: test, secret_access_key: test}
             """
-        let program = try await Program(
+        let program = try await MonitoredComponent(
             instances: "instances: [{name: a, store: {type: memory}}, {name: b, store: \(s3)}]", server: server)
         try await eventually("not ready with its bucket") { try await program.get("/readyz").status == 200 }
         bucket.kill()
@@ -50,7 +50,7 @@ import Testing
 
     @Test func readinessEndsBeforeTheWorkDoes() async throws {
         let slow = "instances: [{name: t, store: {type: memory, layers: [{faults: {latency: 3s}}]}}]"
-        let program = try await Program(instances: slow)
+        let program = try await MonitoredComponent(instances: slow)
         let client = try await program.connect()
         async let reply = client.request(
             "storage.t.put", headers: ["Storage-Key": "k"], payload: [1], timeout: .seconds(10))

@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test func requestsTellTheirTrace() async throws {
-        let program = try await Program(more: "log: {format: json, levels: {instance: trace}}")
+        let program = try await MonitoredComponent(more: "log: {format: json, levels: {instance: trace}}")
         let client = try await program.connect()
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         let events = try await client.subscribe("storage.t.events")

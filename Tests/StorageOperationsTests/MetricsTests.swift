@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test func whatHappensIsCounted() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         let client = try await program.connect()
         func ask(_ port: String, _ payload: String = "", _ headers: NATSHeaders = [:]) async throws {
             _ = try await client.request("storage.t.\(port)", headers: headers, payload: Array(payload.utf8))
@@ -86,7 +86,7 @@ import Testing
                   cold: {type: memory, layers: [{metrics: {name: cold}}]}
                 layers: [{retry: {}}, {limit: {}}, {throttle: {reads_per_minute: 100000}}, {cache: {max_entries: 10}}]
             """
-        let program = try await Program(instances: instances)
+        let program = try await MonitoredComponent(instances: instances)
         let client = try await program.connect()
         _ = try await client.request("storage.t.put", headers: ["Storage-Key": "k"], payload: [1, 2, 3])
         for _ in 0..<4 { _ = try await client.request("storage.t.get", payload: Array("k".utf8)) }

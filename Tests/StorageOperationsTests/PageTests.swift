@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func aPersonSeesWhatHappens() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "page.py")
         // Where to look at the pictures.
         let folder = ProcessInfo.processInfo.environment["PAGE_PICTURES"] ?? program.folder.path

@@ -8,7 +8,7 @@ import Testing
         "instances: [{name: t, store: {type: memory}, limits: {max_object_size: 10, max_in_flight: 7}}]"
 
     @Test func whatCanChangeDoesAndTheRestIsNamed() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         let client = try await program.connect()
         func put(_ size: Int) async throws -> String? {
             try await client.request(
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func aWrongFileChangesNothing() async throws {
-        let program = try await Program(instances: instances)
+        let program = try await MonitoredComponent(instances: instances)
         try program.write(http: ", browse: false, nonsense: 1", more: "log: {level: debug}")
         program.signal(SIGHUP)
         try await program.logged("the configuration stays as it was")
@@ -60,7 +60,7 @@ import Testing
         server.signal(SIGSTOP)
         try "nats: {url: \"\(server.url)\"}\ninstances: [{name: t, store: {type: memory}}]"
             .write(to: file, atomically: true, encoding: .utf8)
-        let starting = Task { try await TestSupport.Program.Component(["--config", file.path]) }
+        let starting = Task { try await Program.Component(["--config", file.path]) }
         try await Task.sleep(for: .milliseconds(700))
         for pid in try processes(whoseArgumentsName: file.path) { kill(pid, SIGHUP) }
         try await Task.sleep(for: .milliseconds(100))
@@ -89,7 +89,7 @@ import Testing
         instances: [{name: t, store: {type: memory}}]
         """.write(to: file, atomically: true, encoding: .utf8)
         let port = try NATSServer.freePort()
-        let component = try await TestSupport.Program.Component([
+        let component = try await Program.Component([
             "--config", file.path, "--http", "127.0.0.1:\(port)",
         ])
         let answer = try await WebClient(port).exchange("GET /keys?instance=t HTTP/1.0\r\n\r\n")
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test func aTakenPortIsAnError() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         let other = Process()
         other.executableURL = Bundle.main.bundleURL.appendingPathComponent("nats-storage")
         let address = "127.0.0.1:\(program.port)"

@@ -6,7 +6,7 @@ import Testing
 /// What a careless or hostile peer may do to the HTTP port.
 @Suite struct WebServerTests {
     @Test func whatIsNoRequestIsRefused() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         func status(_ request: String) async throws -> Int {
             try WebAnswer(try await WebClient(program.port).exchange(request)).status
         }
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func slowPeersLoseTheirConnection() async throws {
-        let program = try await Program(http: ", max_connections: 8")
+        let program = try await MonitoredComponent(http: ", max_connections: 8")
         let slow = try (0..<8).map { _ in try WebClient(program.port) }
         for client in slow { client.send(Array("GET /hea".utf8)) }
         func ready() async -> Int? {
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func whoAsksNothingHoldsUpNoStop() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         let silent = try WebClient(program.port)
         silent.send(Array("GET /hea".utf8))
         #expect(try await program.get("/healthz").status == 200)
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func whoDoesNotReadItsEventsGoes() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         let client = try WebClient(program.port)
         client.send(Array("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
         try await eventually("no viewer") { try await program.metrics().value("nats_storage_page_viewers") == 1 }
@@ -97,7 +97,7 @@ import Testing
             ("127.0.0.1", "", true), ("127.0.0.1", ", browse: false", false), ("0.0.0.0", "", false),
             ("0.0.0.0", ", browse: true", true),
         ] {
-            let program = try await Program(http: browse, listen: listen)
+            let program = try await MonitoredComponent(http: browse, listen: listen)
             let client = try await program.connect()
             _ = try await client.request("storage.t.put", headers: ["Storage-Key": nasty], payload: [1])
             _ = try await client.request("storage.t.put", headers: ["Storage-If-Match": "9", "Storage-Key": "secret"])
@@ -120,7 +120,7 @@ import Testing
     }
 
     @Test func thePageIsGuarded() async throws {
-        let program = try await Program()
+        let program = try await MonitoredComponent()
         let page = try await program.get("/")
         #expect(page.status == 200 && page.headers["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
         #expect(page.headers["x-content-type-options"] == "nosniff")

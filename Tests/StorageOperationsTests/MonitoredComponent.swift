@@ -3,7 +3,7 @@ import NATS
 import TestSupport
 
 /// The component as a process with an HTTP port, and a NATS server of its own.
-final class Program: Sendable {
+final class MonitoredComponent: Sendable {
     let server: NATSServer
     let port: Int
     let folder: URL
@@ -18,7 +18,7 @@ final class Program: Sendable {
         port = try NATSServer.freePort()
         folder = server.folder
         process = Process()
-        process.executableURL = Bundle.main.bundleURL.appendingPathComponent("nats-storage")
+        process.executableURL = Program.url
         process.arguments = ["serve", "--config", file.path]
         _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         process.standardError = try FileHandle(forWritingTo: log)

@@ -20,7 +20,7 @@ parser.add_argument("--json")
 arguments = parser.parse_args()
 
 # What is inside of these layers costs what it costs; the rest is the layer's.
-primitives = {"compress (zstd)": "zstd alone", "compress (gzip)": "gzip alone", "encrypt": "AES-GCM alone"}
+primitives = {"compress (zstd)": "zstd", "compress (gzip)": "gzip", "encrypt": "AES-GCM"}
 missed = []
 
 
@@ -51,17 +51,14 @@ def layers():
     table = {}
     for name in names:
         cost = {operation: median(name, operation, "over_memory_us") for operation in ("get", "info", "put")}
-        if cost["get"] is None:
-            continue
         note, own = "", cost["get"]
         if name in primitives:
-            bare = median(primitives[name], "get", "p50_us")
-            own -= bare
-            note = f"  {primitives[name]}: {bare:.2f}"
+            bare, own = median(name, "get", "primitive_us"), median(name, "get", "own_us")
+            note = f"  {primitives[name]}: {bare:.2f}, the layer: {own:.2f}"
         if name.startswith("cache"):
             hit = median(name, "get", "p50_us")
             note = f"  a hot hit: {hit:.2f}" + verdict(name, hit < 2, "2")
-        elif name != "compress (gzip)":
+        else:
             note += verdict(name, own < 1, "1")
         shown = "".join("        " if value is None else f"{value:8.2f}" for value in cost.values())
         print(f"{name:34}{shown}{note}", flush=True)

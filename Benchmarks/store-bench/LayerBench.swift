@@ -5,8 +5,8 @@ import Foundation
 import Storage
 import StorageLayers
 
-/// What each layer costs over memory, what its primitive costs by itself, and how many reads of the store beneath a
-/// thousand readers of a miss cause; prints a line of JSON each.
+/// What each layer costs over memory, and beside what it is made of; and how many reads of the store beneath a thousand
+/// readers of a miss cause; prints a line of JSON each.
 struct LayerBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "layers", abstract: "Times the layers over memory.")
 
@@ -22,16 +22,17 @@ struct LayerBench: AsyncParsableCommand {
         let body = ObjectBody(content)
         let memory = MemoryStore()
         try await memory.put(key, body)
+        let primitives = try primitives()
         for (name, store) in try stores(memory) where only == nil || name == only {
             if !(store is ReadOnlyStore) { try await store.put(key, body) }
-            try await compare(name, "get", { try await Self.read(store, key) }, { try await Self.read(memory, key) })
+            try await compare(
+                name, "get", { try await Self.read(store, key) }, { try await Self.read(memory, key) },
+                primitives[name])
             try await compare(name, "info", { _ = try await store.info(key) }, { _ = try await memory.info(key) })
             if store is ReadOnlyStore { continue }
             try await compare(name, "put", { try await store.put(key, body) }, { try await memory.put(key, body) })
         }
-        guard only == nil else { return }
-        for (name, work) in try primitives() { try await compare(name, "get", work, nil) }
-        try await singleFlight(key)
+        if only == nil { try await singleFlight(key) }
     }
 
     /// Lines that compress as records do.
@@ -71,24 +72,21 @@ struct LayerBench: AsyncParsableCommand {
         ]
     }
 
-    /// What compression and encryption are made of, on the same bytes: from an array to an array, as bodies are.
-    private func primitives() throws -> [(String, Operation)] {
+    /// What gets of these layers are made of, on the same bytes: from an array to an array, as bodies are.
+    private func primitives() throws -> [String: Operation] {
         let (content, size) = (content, size)
         let zstd = try ZstdEncoder().encode(content, isLast: true)
         let gzip = try GzipEncoder().encode(content, isLast: true)
         let key = SymmetricKey(size: .bits256)
         let sealed = Array(try AES.GCM.seal(content, using: key, authenticating: [1]).combined ?? Data())
         return [
-            ("zstd alone", { try Self.decode(ZstdDecoder(), zstd, size) }),
-            ("gzip alone", { try Self.decode(GzipDecoder(), gzip, size) }),
-            (
-                "AES-GCM alone",
-                {
-                    let box = try AES.GCM.SealedBox(combined: sealed)
-                    let content = Array(try AES.GCM.open(box, using: key, authenticating: [1]))
-                    guard content.count == size else { throw Self.wrong }
-                }
-            ),
+            "compress (zstd)": { try Self.decode(ZstdDecoder(), zstd, size) },
+            "compress (gzip)": { try Self.decode(GzipDecoder(), gzip, size) },
+            "encrypt": {
+                let box = try AES.GCM.SealedBox(combined: sealed)
+                let content = Array(try AES.GCM.open(box, using: key, authenticating: [1]))
+                guard content.count == size else { throw Self.wrong }
+            },
         ]
     }
 
@@ -99,18 +97,26 @@ struct LayerBench: AsyncParsableCommand {
         guard case .bytes(let content) = try decoder.next(size + 1), content.count == size else { throw wrong }
     }
 
-    /// Batches of both in turn, so that both see the same machine.
-    private func compare(_ name: String, _ operation: String, _ work: Operation, _ floor: Operation?) async throws {
+    /// Batches of all in turn, so that they see the same machine.
+    private func compare(
+        _ name: String, _ operation: String, _ work: Operation, _ floor: Operation, _ primitive: Operation? = nil
+    ) async throws {
         guard self.operation == nil || operation == self.operation else { return }
         for _ in 0..<1000 { try await work() }
-        var (times, costs): ([Double], [Double]) = ([], [])
+        var (times, costs, primitives, own): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
         for _ in 0..<batches {
             let time = try await batch(work)
+            let cost = time - (try await batch(floor))
             times.append(time)
-            if let floor { costs.append(time - (try await batch(floor))) }
+            costs.append(cost)
+            guard let primitive else { continue }
+            let bare = try await batch(primitive)
+            primitives.append(bare)
+            own.append(cost - bare)
         }
-        let cost = costs.isEmpty ? "" : ", \"over_memory_us\": \(median(costs))"
-        print("{\"store\": \"\(name)\", \"operation\": \"\(operation)\", \"p50_us\": \(median(times))\(cost)}")
+        var line = ["\"p50_us\": \(median(times)), \"over_memory_us\": \(median(costs))"]
+        if primitive != nil { line.append("\"primitive_us\": \(median(primitives)), \"own_us\": \(median(own))") }
+        print("{\"store\": \"\(name)\", \"operation\": \"\(operation)\", \(line.joined(separator: ", "))}")
     }
 
     private func batch(_ work: Operation) async throws -> Double {

@@ -122,7 +122,7 @@ struct EncryptedObject: TransformedObject, Sendable {
     /// - Throws: `internal` where it is not the chunk that was sealed.
     func open(_ sealed: ArraySlice<UInt8>, _ index: Int) throws(StorageError) -> [UInt8] {
         do {
-            let box = try AES.GCM.SealedBox(combined: Self.nonce(index) + sealed)
+            let box = try AES.GCM.SealedBox(combined: Self.nonce(index, followedBy: sealed))
             let isLast = index == chunkCount - 1
             return Array(try AES.GCM.open(box, using: key, authenticating: isLast ? Self.last : Self.notLast))
         } catch {
@@ -135,12 +135,12 @@ struct EncryptedObject: TransformedObject, Sendable {
     private static let nonceSize = 12
 
     /// Each object has a key of its own: the number alone is never used twice with it.
-    private static func nonce(_ index: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: nonceSize) { buffer, count in
+    private static func nonce(_ index: Int, followedBy rest: ArraySlice<UInt8> = []) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: nonceSize + rest.count) { buffer, count in
             let bytes = UnsafeMutableRawBufferPointer(buffer)
             bytes.storeBytes(of: 0, as: UInt32.self)
             bytes.storeBytes(of: UInt64(index).bigEndian, toByteOffset: 4, as: UInt64.self)
-            count = nonceSize
+            count = buffer[nonceSize...].initialize(fromContentsOf: rest)
         }
     }
 

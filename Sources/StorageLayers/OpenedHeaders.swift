@@ -4,18 +4,23 @@ import Storage
 ///
 /// One for each key is kept, with all that it was opened with: what is found is what opening it again would give.
 struct OpenedHeaders: Sendable {
-    private struct Opened: Sendable {
+    private final class Opened: Sendable {
         let values: [String]
         let object: EncryptedObject
+
+        init(_ values: [String], _ object: EncryptedObject) {
+            (self.values, self.object) = (values, object)
+        }
     }
 
     private let recent = RecentValues<ObjectKey, Opened>(limit: 1024)
 
     func object(_ name: ObjectKey, _ values: [String]) -> EncryptedObject? {
-        recent.value(name).flatMap { $0.values == values ? $0.object : nil }
+        guard let opened = recent.value(name), opened.values == values else { return nil }
+        return opened.object
     }
 
     func add(_ object: EncryptedObject, _ name: ObjectKey, _ values: [String]) {
-        recent.add(Opened(values: values, object: object), name)
+        recent.add(Opened(values, object), name)
     }
 }

@@ -1,6 +1,5 @@
 import FoundationEssentials
 import Storage
-import Synchronization
 import TestSupport
 import Testing
 

@@ -31,10 +31,9 @@ package enum Program {
             process.standardOutput = handle
             process.standardError = handle
             try process.run()
-            for _ in 0..<500 where process.isRunning && !said.contains("serving instance") {
-                try await Task.sleep(for: .milliseconds(20))
-            }
-            guard said.contains("serving instance") else { throw TestFailure("the component does not serve: \(said)") }
+            let failure = "the component does not serve"
+            try await eventually("\(failure): \(said)") { said.contains("serving instance") || !process.isRunning }
+            guard said.contains("serving instance") else { throw TestFailure("\(failure): \(said)") }
         }
 
         /// Everything that it has written so far.

@@ -117,8 +117,9 @@ let package = Package(
             name: "nats-storage",
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
-                "JetStreamStorage", "StorageConformance", "StorageSnapshot", "StorageOperations", "PrometheusMetrics",
-                logging, lifecycle, signals, arguments, metrics,
+                "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage", "GCSStorage", "StorageConformance",
+                "StorageSnapshot", "StorageOperations", "PrometheusMetrics", logging, lifecycle, signals, arguments,
+                metrics,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -204,7 +205,8 @@ let package = Package(
         .testTarget(
             name: "S3StorageTests",
             dependencies: [
-                "S3Storage", "Storage", "StorageConformance", "HTTP", "Encodings", "TestSupport", logging,
+                "S3Storage", "Storage", "StorageLayers", "StorageConformance", "HTTP", "Encodings", "TestSupport",
+                logging,
             ],
             exclude: ["server.py"], swiftSettings: strict),
         .testTarget(

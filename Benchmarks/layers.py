@@ -51,15 +51,17 @@ def layers():
     table = {}
     for name in names:
         cost = {operation: median(name, operation, "over_memory_us") for operation in ("get", "info", "put")}
-        note, own = "", cost["get"]
+        note = ""
         if name in primitives:
             bare, own = median(name, "get", "primitive_us"), median(name, "get", "own_us")
             note = f"  {primitives[name]}: {bare:.2f}, the layer: {own:.2f}"
         if name.startswith("cache"):
             hit = median(name, "get", "p50_us")
             note = f"  a hot hit: {hit:.2f}" + verdict(name, hit < 2, "2")
-        else:
+        elif name in primitives:
             note += verdict(name, own < 1, "1")
+        else:
+            note += verdict(name, all(value is None or value < 1 for value in cost.values()), "1 each")
         shown = "".join("        " if value is None else f"{value:8.2f}" for value in cost.values())
         print(f"{name:34}{shown}{note}", flush=True)
         table[name] = cost
@@ -74,7 +76,8 @@ def tiers():
         lines = bench("tiered", "--endpoint", server.url)
     hot, cold = (
         statistics.median(line["p50_us"] for line in lines if line["work"] == work) for work in ("tiered get, hot", "cold get"))
-    print(f"get 1 KiB: hot {hot:.2f} µs, cold (SeaweedFS) {cold:,.0f} µs, {cold / hot:,.0f} ×" + verdict("tiers", cold / hot >= 50, "50"))
+    print(f"get 1 KiB: hot {hot:.2f} µs, cold (SeaweedFS) {cold:,.0f} µs, {cold / hot:,.0f} ×" + verdict("tiers", cold / hot >= 50, "50")
+          + verdict("a hit in hot", hot < 2, "2 µs"))
     return {"hot_us": hot, "cold_us": cold}
 
 

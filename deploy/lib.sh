@@ -3,6 +3,9 @@
 # What the libraries that the package is built on need.
 build_packages=(libnats-dev libcurl4-openssl-dev libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev)
 
+# Debian keeps servers where not every user looks for programs.
+PATH="$PATH:/usr/sbin"
+
 # What runs a command as root.
 sudo=""
 [ "$(id -u)" -eq 0 ] || sudo=sudo
@@ -18,10 +21,11 @@ ensure_packages() {
     $sudo apt-get update -qq
     # sudo would not hand the variable on.
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    # This package starts a server without JetStream, on the usual port.
-    if [[ " ${missing[*]} " == *" nats-server "* && -d /run/systemd/system ]]; then
-        $sudo systemctl disable --quiet --now nats-server
-    fi
+    # These start a server at once, on its usual port; that of NATS has no JetStream.
+    for package in nats-server prometheus; do
+        [[ " ${missing[*]} " == *" $package "* && -d /run/systemd/system ]] || continue
+        $sudo systemctl disable --quiet --now "$package"
+    done
 }
 
 # Puts nats-py, the newest nats-server and the packages named into a virtual environment of the checkout, named by

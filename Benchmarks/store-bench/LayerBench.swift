@@ -58,7 +58,8 @@ struct LayerBench: AsyncParsableCommand {
         gzip.algorithm = .gzip
         let keys = try EncryptionKeys(["1": SymmetricKey(size: .bits256)], current: "1")
         return [
-            ("cache (hot)", CachedStore(memory)), ("readonly", ReadOnlyStore(memory)),
+            // One of its own: it follows the changes of the one beneath.
+            ("cache (hot)", CachedStore(MemoryStore())), ("readonly", ReadOnlyStore(memory)),
             ("prefix", try PrefixedStore(memory, prefix: "team")), ("limit", LimitedStore(memory, maxConcurrent: 64)),
             ("retry", RetryingStore(memory)), ("throttle", ThrottledStore(memory, rates)),
             ("metrics", InstrumentedStore(memory, name: "bench")), ("faults", FaultyStore(memory)),

@@ -60,35 +60,21 @@ struct Work: AsyncParsableCommand {
     private func work(_ control: NATSConnection, _ options: NATSOptions) async throws
         -> @Sendable (Int) async throws -> Void
     {
-        if kind == "echo" { return try await echo(control, options) }
-        if kind == "direct" || kind == "publish" || kind == "pair" {
-            let stream = JetStream(control)
-            let payload = [UInt8](repeating: 7, count: size)
-            let name = bucket
-            if kind == "direct" {
-                return { _ in
-                    _ = try await stream.startMessage("OBJ_" + name, .lastBySubject("$O.\(name).C.>"), direct: true)
-                        .payload()
-                }
-            }
-            if kind == "pair" {
-                return { index in
-                    _ = try await stream.publish(
-                        .init("$O.\(name).C.\(index)", payload: payload),
-                        then: { .init("$O.\(name).M.\(index)", payload: payload) }
-                    ).get()
-                }
-            }
-            return { index in _ = try await stream.publish("$O.\(name).C.\(index)", payload: payload) }
-        }
-        if kind == "remote-get" {
+        switch kind {
+        case "echo": return try await echo(control, options)
+        case "remote-get":
             let store = RemoteStore(control)
             return { index in try await Self.get(store, index % 1000, size, GetOptions()) }
-        }
-        if kind == "remote-put" {
+        case "remote-put":
             let (store, payload) = (RemoteStore(control), [UInt8](repeating: 7, count: size))
             return { try await store.put(Self.key("remote", $0), ObjectBody(payload)) }
+        default: return try await bucketWork(control, options)
         }
+    }
+
+    private func bucketWork(_ control: NATSConnection, _ options: NATSOptions) async throws
+        -> @Sendable (Int) async throws -> Void
+    {
         let bulk = try await NATSConnection.connect(options)
         var configuration = BucketConfiguration(name: bucket)
         if withoutIndex { configuration.index = .none }

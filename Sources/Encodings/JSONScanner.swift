@@ -280,7 +280,11 @@ package struct JSONScanner {
     private mutating func hexadecimal() throws(Malformed) -> UInt16 {
         guard position + 4 <= bytes.count else { throw Malformed() }
         defer { position += 4 }
-        guard let value = UInt16(try Self.text(bytes[position..<position + 4]), radix: 16) else { throw Malformed() }
+        var value: UInt16 = 0
+        for byte in bytes[position..<position + 4] {
+            guard let digit = Hexadecimal.value(byte) else { throw Malformed() }
+            value = value << 4 | UInt16(digit)
+        }
         return value
     }
 

@@ -151,19 +151,21 @@ final class Descriptor: Sendable {
 
     /// The names in this folder, `.` and `..` left out, in no order; ends early when `visit` returns false.
     func forEachName(_ visit: (String) throws(StorageError) -> Bool) throws(StorageError) {
-        // A stream takes the descriptor it is given, and its position: it gets one of its own.
-        let copy = openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0, let stream = fdopendir(copy) else { throw .system("reading a folder") }
-        defer { closedir(stream) }
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else {
-                guard errno == 0 else { throw .system("reading a folder") }
-                return
-            }
-            // What is not UTF-8 is no name of this store's.
-            guard let name = String(validatingCString: cfiles_name(entry)), name != ".", name != ".." else { continue }
+        let names = try FolderNames(self)
+        while let name = try names.next() {
             guard try visit(name) else { return }
+        }
+    }
+
+    /// Opens the folder `path` beneath this one; nil where there is none any more, or never was.
+    func openIfFolder(_ path: String) throws(StorageError) -> Descriptor? {
+        do throws(StorageError) {
+            return try openIfPresent(path, O_RDONLY | O_DIRECTORY)
+        } catch  where error.systemCode == ENOTDIR || error.systemCode == ELOOP {
+            return nil
+        } catch  where error.systemCode == ENAMETOOLONG {
+            // Longer than any path of a key.
+            return nil
         }
     }
 }

@@ -10,8 +10,8 @@ final class Expiries: Sendable {
         var order = ExpiryOrder()
         var count = 0
         var areTold = false
-        /// Where the walk over all objects goes on; nil: it is over.
-        var place: String? = ""
+        /// The walk over all objects that is under way.
+        var walk: ObjectWalk?
         var nextWalk = Date.distantPast
     }
 
@@ -46,18 +46,22 @@ final class Expiries: Sendable {
         }
     }
 
-    /// Where the walk over all objects is to go on now; nil where it is not its time.
-    func startWalk(at now: Date, every interval: Duration) -> String? {
+    /// The walk over all objects that is under way, or due; nil where it is not its time.
+    func walk(at now: Date, every interval: Duration) -> ObjectWalk? {
         state.withLock { state in
-            if let place = state.place { return place }
+            if let walk = state.walk { return walk }
             guard state.nextWalk <= now else { return nil }
             state.nextWalk = now.addingTimeInterval(interval.seconds)
-            return ""
+            let walk = ObjectWalk()
+            state.walk = walk
+            return walk
         }
     }
 
-    /// Where it goes on the next time.
-    func continueWalk(at place: String?) {
-        state.withLock { $0.place = place }
+    /// It is over.
+    func end(_ walk: ObjectWalk) {
+        state.withLock { state in
+            if state.walk === walk { state.walk = nil }
+        }
     }
 }

@@ -6,17 +6,9 @@ import Storage
 ///
 /// Of each folder only so many names are kept in memory as the page may need. On an I/O thread.
 struct FileListing {
-    enum Wanted {
-        /// What a caller lists.
-        case live
-        /// Whatever has an expiry, past or to come.
-        case expiring
-    }
-
     private let query: ListQuery
     private let root: Root
     private let now: Date
-    private let wanted: Wanted
     /// Whether infos have to be read: for themselves, or because objects may have expired.
     private let readsInfos: Bool
     /// What every key of the listing begins with.
@@ -29,12 +21,11 @@ struct FileListing {
     /// A prefix that is on the page already: nothing in it is of interest any more.
     private var rolledUp: [UInt8]?
 
-    init(_ query: ListQuery, _ root: Root, now: Date, wants wanted: Wanted = .live) {
+    init(_ query: ListQuery, _ root: Root, now: Date) {
         self.query = query
         self.root = root
         self.now = now
-        self.wanted = wanted
-        readsInfos = wanted == .expiring || query.details || root.mayExpire()
+        readsInfos = query.details || root.mayExpire()
         let literal = query.pattern?.literalPrefix ?? ""
         prefix = Array((literal.utf8.count > query.prefix.utf8.count ? literal : query.prefix).utf8)
         lowerBound = Array(query.lowerBound.utf8)
@@ -62,7 +53,7 @@ struct FileListing {
     private mutating func nextEntry() throws(StorageError) -> FolderLevel.Entry? {
         var level = levels.removeLast()
         defer { levels.append(level) }
-        return try level.next(root.objects)
+        return try level.next(root)
     }
 
     /// The folder that holds whatever begins with the prefix.
@@ -103,16 +94,7 @@ struct FileListing {
         guard readsInfos else {
             return ObjectInfo(key: key, size: 0, version: Version(""), digest: nil, modified: now)
         }
-        let stored: StoredFile?
-        do throws(StorageError) {
-            stored = try StoredFile.open(path, key, in: root.objects)
-        } catch  where error.kind == .internal && (error.systemCode == nil || error.systemCode == ELOOP) {
-            // Damaged, or a link: there is no info to list, and one bad file must not hide all others.
-            return nil
-        }
-        stored?.file.close()
-        guard let info = stored?.info else { return nil }
-        return wanted == .expiring ? info.expires.map { _ in info } : info.isExpired(at: now) ? nil : info
+        return try StoredFile.readableInfo(path, key, in: root.objects).flatMap { $0.isExpired(at: now) ? nil : $0 }
     }
 }
 

@@ -11,14 +11,14 @@ extension FileStore: MaintainedStore {
             expiries.startTelling()
             let (sweeper, now) = (sweeper, now())
             var expired = try await threads.run { () throws(StorageError) in try sweeper.removeDue() }
-            var isMore = expired.count == Sweeper.pageSize
-            if let place = expiries.startWalk(at: now, every: configuration.sweepInterval) {
-                let (removed, next) = try await threads.run { () throws(StorageError) in
-                    try sweeper.removeExpired(from: place)
+            var isMore = expired.count == Sweeper.stepSize
+            if let walk = expiries.walk(at: now, every: configuration.sweepInterval) {
+                let (removed, isOver) = try await threads.run { () throws(StorageError) in
+                    try sweeper.removeExpired(walk)
                 }
                 expired += removed
-                expiries.continueWalk(at: next)
-                isMore = isMore || next != nil
+                if isOver { expiries.end(walk) }
+                isMore = isMore || !isOver
             }
             expired.sort { ($0.expires ?? now) < ($1.expires ?? now) }
             return Upkeep(expired: expired, next: isMore ? now : now.addingTimeInterval(1))

@@ -29,6 +29,8 @@ struct FileWrites: Sendable {
             return try root.locks.exclusively(.messageID, record.name) { () throws(StorageError) in
                 if let first = try record.first(at: draft.now) {
                     draft.temporary.remove()
+                    // Who put it may not have come to that, and is acknowledged no more than this one.
+                    try lastIfPresent(root.names.path(of: first.key.rawValue).folderAndName.folder)
                     return first
                 }
                 try record.announce(draft.info)
@@ -80,7 +82,9 @@ struct FileWrites: Sendable {
         }
         if let folder {
             defer { folders.prune(folderPath) }
-            if existed { try last(folder, folderPath) }
+            // Also where it was gone: who removed it may not have come to that. Where the folder is gone, nothing is left
+            // that could come back.
+            try last(folder, folderPath)
         }
         return existed
     }
@@ -146,6 +150,12 @@ struct FileWrites: Sendable {
     ) throws(StorageError) {
         let version = current.flatMap { $0.info.isExpired(at: now) ? nil : $0.info.version }
         try precondition.check(version, of: key)
+    }
+
+    /// The same of a folder that may be gone, with what was in it.
+    private func lastIfPresent(_ path: String) throws(StorageError) {
+        guard let folder = try root.objects.openIfPresent(path, O_RDONLY | O_DIRECTORY) else { return }
+        try last(folder, path)
     }
 
     /// Makes a change of `folder` last, where this thread is to wait for that.

@@ -2,9 +2,9 @@ import Glibc
 import Storage
 
 /// One folder of a walk: gives what it holds in the order of keys, reading the folder as often as it takes to keep only
-/// a bounded number of names in memory.
+/// a bounded number of names in memory. Of what it read beyond a page the next one starts, where nothing has changed.
 struct FolderLevel {
-    struct Entry {
+    struct Entry: Sendable {
         /// The object's key, or what begins the keys of all objects in the folder, `/` included.
         let key: [UInt8]
         let path: String
@@ -22,32 +22,54 @@ struct FolderLevel {
     /// In reverse, so that the next one is the last.
     private var entries: [Entry] = []
     private var hasMore = true
+    /// Whether the folder's names go on in other folders.
+    private var isContinued = false
 
     init(path: String, start: [UInt8], prefix: [UInt8], from: [UInt8], room: Int) {
         self.path = path
         self.start = start
         self.prefix = prefix
         self.from = from
-        self.room = max(1024, room)
+        self.room = max(ListWindows.size, room)
     }
 
     /// The next entry; nil after the last.
-    mutating func next(_ objects: Descriptor) throws(StorageError) -> Entry? {
-        if entries.isEmpty && hasMore {
-            hasMore = false
-            try read(path, start, objects)
-            entries.sort { $1.key.lexicographicallyPrecedes($0.key) }
-            trimFront()
-        }
+    mutating func next(_ root: Root) throws(StorageError) -> Entry? {
+        if entries.isEmpty && hasMore { try fill(root) }
         guard let entry = entries.popLast() else { return nil }
         last = entry.key
         return entry
     }
 
+    private mutating func fill(_ root: Root) throws(StorageError) {
+        // Taken before it is read: what changes from here on shows.
+        let stamp = try self.stamp(root.objects)
+        if last == nil, let stamp, let window = root.windows.find(path, stamp, prefix: prefix, from: from) {
+            entries = window.entries.filter(isWanted).reversed()
+            hasMore = window.hasMore
+            if !entries.isEmpty || !hasMore { return }
+        }
+        hasMore = false
+        try read(path, start, root.objects)
+        entries.sort { $1.key.lexicographicallyPrecedes($0.key) }
+        trimFront()
+        // Small folders are soon read again.
+        guard last == nil, let stamp, !isContinued, entries.count >= ListWindows.size / 8 else { return }
+        root.windows.keep(
+            ListWindows.Window(
+                path: path, stamp: stamp, prefix: prefix, from: from, entries: entries.reversed(), hasMore: hasMore))
+    }
+
+    private func stamp(_ objects: Descriptor) throws(StorageError) -> FolderStamp? {
+        guard let folder = try objects.openIfFolder(path) else { return nil }
+        defer { folder.close() }
+        return try FolderStamp(folder)
+    }
+
     /// Reads a folder, and those that continue its names, whose entries lie among its own in order.
     private mutating func read(_ path: String, _ begun: [UInt8], _ objects: Descriptor) throws(StorageError) {
         // Removed for being empty, or no folder at all: nothing in it is an object.
-        guard let folder = try open(path, objects) else { return }
+        guard let folder = try objects.openIfFolder(path) else { return }
         defer { folder.close() }
         var continuations: [(path: String, begun: [UInt8])] = []
         try folder.forEachName { name throws(StorageError) in
@@ -61,25 +83,19 @@ struct FolderLevel {
             }
             return true
         }
+        isContinued = isContinued || !continuations.isEmpty
         for (path, begun) in continuations { try read(path, begun, objects) }
     }
 
-    private func open(_ path: String, _ objects: Descriptor) throws(StorageError) -> Descriptor? {
-        do throws(StorageError) {
-            return try objects.openIfPresent(path, O_RDONLY | O_DIRECTORY)
-        } catch  where error.systemCode == ENOTDIR || error.systemCode == ELOOP {
-            return nil
-        } catch  where error.systemCode == ENAMETOOLONG {
-            // Longer than any path of a key.
-            return nil
-        }
+    private func isWanted(_ entry: Entry) -> Bool {
+        if let last, !last.lexicographicallyPrecedes(entry.key) { return false }
+        let isAhead = !entry.key.lexicographicallyPrecedes(from) || (entry.isFolder && from.starts(with: entry.key))
+        return isAhead
+            && (entry.key.starts(with: prefix) || (entry.isFolder && prefix.starts(with: entry.key)))
     }
 
     private mutating func add(_ entry: Entry) {
-        if let last, !last.lexicographicallyPrecedes(entry.key) { return }
-        let isAhead = !entry.key.lexicographicallyPrecedes(from) || (entry.isFolder && from.starts(with: entry.key))
-        let mayMatch = entry.key.starts(with: prefix) || (entry.isFolder && prefix.starts(with: entry.key))
-        guard isAhead && mayMatch else { return }
+        guard isWanted(entry) else { return }
         entries.append(entry)
         if entries.count >= 2 * room { keepFirst() }
     }

@@ -31,7 +31,9 @@ struct MessageRecord {
 
     private func read(_ name: String) throws(StorageError) -> ObjectInfo? {
         guard let file = try root.ids.openIfPresent(name) else { return nil }
-        let bytes = try file.read(Int(try file.status().st_size), at: 0)
+        let size = Int(try file.status().st_size)
+        guard size <= Trailer.longest + Trailer.footerSize else { return nil }
+        let bytes = try file.read(size, at: 0)
         // One cut short by a crash says nothing.
         return bytes.withUnsafeBytes { Trailer($0) }?.info
     }

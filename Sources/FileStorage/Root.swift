@@ -13,6 +13,7 @@ final class Root: Sendable {
     let ids: Descriptor
     let locks: FileLocks
     let names: NameEncoding
+    let windows = ListWindows()
     private let knowsExpiring = Atomic(false)
     private let isOpen = Atomic(true)
 
@@ -24,7 +25,7 @@ final class Root: Sendable {
         temporary = try folder.folder("tmp").folder
         ids = try folder.folder("ids").folder
         locks = FileLocks(try folder.open("lock", O_RDWR | O_CREAT, mode: 0o666))
-        names = try Format(folder: folder, temporary: temporary).settle()
+        names = try Format(folder: folder, temporary: temporary, locks: locks).settle()
         try folder.sync()
     }
 
@@ -58,6 +59,7 @@ final class Root: Sendable {
 private struct Format {
     let folder: Descriptor
     let temporary: Descriptor
+    let locks: FileLocks
 
     /// Reads the format, or writes it for a new store, by what its file system keeps apart.
     func settle() throws(StorageError) -> NameEncoding {
@@ -69,12 +71,24 @@ private struct Format {
         try file.write(Array("nats-storage files 1 \(names.rawValue)\n".utf8))
         try file.sync()
         // Of several processes one is first; its word holds.
-        let isFirst = linkat(temporary.number, token, folder.number, "format", 0) == 0
+        var isFirst = linkat(temporary.number, token, folder.number, "format", 0) == 0
         let failure = errno
+        if !isFirst && SystemError.isWithoutLinks(failure) { isFirst = try renameIfFirst(token) }
         try temporary.unlink(token)
         if isFirst { return names }
         guard let names = try read() else { throw .system("writing the store's format", failure) }
         return try check(names, keepsApart)
+    }
+
+    /// What a link does at once, where the file system has none.
+    private func renameIfFirst(_ token: String) throws(StorageError) -> Bool {
+        try locks.exclusively(.key, "format") { () throws(StorageError) in
+            if try read() != nil { return false }
+            guard renameat(temporary.number, token, folder.number, "format") == 0 else {
+                throw .system("writing the store's format")
+            }
+            return true
+        }
     }
 
     private func check(_ names: NameEncoding, _ keepsApart: Bool) throws(StorageError) -> NameEncoding {

@@ -32,6 +32,20 @@ struct StoredFile: Sendable {
         return StoredFile(file: file, info: trailer.info, bytes: isWhole ? Array(tail.dropLast(length)) : nil)
     }
 
+    /// What the object's file says; nil also where it says nothing: one bad file must not hide all others.
+    static func readableInfo(_ path: String, _ key: ObjectKey, in folder: Descriptor) throws(StorageError)
+        -> ObjectInfo?
+    {
+        do throws(StorageError) {
+            let stored = try open(path, key, in: folder)
+            stored?.file.close()
+            return stored?.info
+        } catch  where error.kind == .internal && (error.systemCode == nil || error.systemCode == ELOOP) {
+            // Damaged, or a link.
+            return nil
+        }
+    }
+
     private static func fileSize(_ file: Descriptor, _ key: ObjectKey) throws(StorageError) -> Int {
         let status = try file.status()
         guard status.st_mode & S_IFMT == S_IFREG, status.st_size >= Trailer.footerSize else { throw damaged(key) }

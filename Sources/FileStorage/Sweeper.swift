@@ -16,7 +16,7 @@ public struct SweepResult: Sendable, Hashable {
 /// Removes what nobody needs any more.
 struct Sweeper: Sendable {
     /// How many objects one step looks at.
-    static let pageSize = 1000
+    static let stepSize = 1000
 
     let writes: FileWrites
     let expiries: Expiries
@@ -42,11 +42,12 @@ struct Sweeper: Sendable {
         result.temporaryFiles = try removeTemporaries()
         result.messageIDs = try removeMessageIDs()
         guard removesExpired else { return result }
-        var place: String? = ""
-        while let start = place {
-            let (removed, next) = try removeExpired(from: start)
-            result.expiredObjects += removed.count
-            place = next
+        let walk = ObjectWalk()
+        var isOver = false
+        while !isOver {
+            let step = try removeExpired(walk)
+            result.expiredObjects += step.removed.count
+            isOver = step.isOver
         }
         return result
     }
@@ -79,7 +80,11 @@ struct Sweeper: Sendable {
     ) throws(StorageError) -> Int {
         var count = 0
         try folder.forEachName { name throws(StorageError) in
-            if try age(of: name, in: folder) >= seconds, try remove(folder, name) { count += 1 }
+            do throws(StorageError) {
+                if try age(of: name, in: folder) >= seconds, try remove(folder, name) { count += 1 }
+            } catch  where error.systemCode != nil {
+                // A folder, a link, somebody else's: what can't go stays, and keeps nothing else from going.
+            }
             return true
         }
         return count
@@ -96,30 +101,29 @@ struct Sweeper: Sendable {
         return Date.now.timeIntervalSince1970 - modified
     }
 
-    /// Looks at a page of the objects that have an expiry: removes those that have expired and remembers the others; what
-    /// was removed, and where to go on.
-    func removeExpired(from start: String) throws(StorageError) -> (removed: [ObjectInfo], next: String?) {
-        guard writes.root.mayExpire() else { return ([], nil) }
+    /// Looks at the next objects of a walk: removes those that have expired and remembers when others will; what was
+    /// removed, and whether the walk is over.
+    func removeExpired(_ walk: ObjectWalk) throws(StorageError) -> (removed: [ObjectInfo], isOver: Bool) {
+        guard writes.root.mayExpire() else { return ([], true) }
         let now = now()
-        let query = ListQuery(startAfter: start, limit: Self.pageSize, details: true)
-        var listing = FileListing(query, writes.root, now: now, wants: .expiring)
-        let page = try listing.page()
         var removed: [ObjectInfo] = []
-        for info in page.objects ?? [] {
+        for _ in 0..<Self.stepSize {
+            guard let (key, path) = try walk.next(writes.root) else { return (removed, true) }
+            guard let info = try StoredFile.readableInfo(path, key, in: writes.root.objects) else { continue }
             if !info.isExpired(at: now) {
                 expiries.learn(info)
-            } else if let info = try writes.deleteExpired(info.key, now: now) {
+            } else if let info = try writes.deleteExpired(key, now: now) {
                 removed.append(info)
             }
         }
-        return (removed, page.next)
+        return (removed, false)
     }
 
     /// Removes what is known to have expired, up to a number; what it was.
     func removeDue() throws(StorageError) -> [ObjectInfo] {
         let now = now()
         var removed: [ObjectInfo] = []
-        for key in expiries.takeDue(at: now, atMost: Self.pageSize) {
+        for key in expiries.takeDue(at: now, atMost: Self.stepSize) {
             if let info = try writes.deleteExpired(key, now: now) { removed.append(info) }
         }
         return removed

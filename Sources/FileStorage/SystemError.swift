@@ -8,6 +8,9 @@ public struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What was attempted, for a person.
     public let attempt: String
 
+    /// Whether this is how a file system that has no hard links refuses one to a file that has no other.
+    static func isWithoutLinks(_ code: Int32) -> Bool { [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(code) }
+
     /// The attempt and the system's own words.
     public var description: String { "\(attempt): \(String(cString: strerror(code)))" }
 }

@@ -23,8 +23,8 @@ struct TemporaryFile: Sendable {
     func move(to target: String, of folder: Descriptor, replacing: Bool) throws(StorageError) {
         if !replacing {
             if linkat(self.folder.number, name, folder.number, target, 0) == 0 { return remove() }
-            // File systems without links: the key's lock alone keeps others away.
-            guard errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK else {
+            // Without links the key's lock alone keeps others away.
+            guard SystemError.isWithoutLinks(errno) else {
                 throw .system("making an object's file")
             }
         }

@@ -12,7 +12,7 @@ struct Trailer: Sendable {
     private static let versionSize = 16
     private static let magic: UInt64 = 0x0A32_4A42_4F53_4E89
     /// More than any metadata that a store is given, little enough to read into memory.
-    private static let longest = 64 << 20
+    static let longest = 64 << 20
 
     var info: ObjectInfo
 
@@ -76,13 +76,13 @@ struct Trailer: Sendable {
         guard end.integer(UInt64.self) == checked.checksum, end.integer(UInt64.self) == Self.magic else { return nil }
         var footer = FieldReader(UnsafeRawBufferPointer(rebasing: bytes.suffix(Self.footerSize)))
         var fields = FieldReader(UnsafeRawBufferPointer(rebasing: bytes.dropLast(Self.footerSize)))
-        guard let size = footer.integer(UInt64.self), footer.integer(UInt64.self) != nil,
+        guard let size = footer.integer(UInt64.self).flatMap({ Int(exactly: $0) }), footer.integer(UInt64.self) != nil,
             let modified = footer.integer(UInt64.self), let expires = footer.integer(UInt64.self),
             let version = footer.raw(Self.versionSize), let digest = footer.raw(32),
             let key = Self.key(&fields, expected), let attributes = Self.attributes(&fields)
         else { return nil }
         info = ObjectInfo(
-            key: key, size: Int(size), version: Version(String(decoding: version.prefix { $0 != 0 }, as: UTF8.self)),
+            key: key, size: size, version: Version(String(decoding: version.prefix { $0 != 0 }, as: UTF8.self)),
             digest: Digest(bytes: digest), modified: Self.date(Int64(bitPattern: modified)),
             expires: expires == 0 ? nil : Self.date(Int64(bitPattern: expires)), attributes: attributes)
     }

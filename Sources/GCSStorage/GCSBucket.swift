@@ -35,7 +35,7 @@ struct GCSBucket: Sendable {
     func head(_ key: ObjectKey) async throws(StorageError) -> ObjectInfo? {
         guard let object = try await object(key) else { return nil }
         guard let info = GCSObject.info(key, object) else {
-            throw GCSFailure(nonsense: "an object without a generation").error(bucket: configuration.bucket)
+            throw GCSFailure(nonsense: "an object without a generation or a size").error(bucket: configuration.bucket)
         }
         return info
     }
@@ -143,26 +143,31 @@ struct GCSBucket: Sendable {
             case .success(let info): return info
             case .failure(let refused): failure = refused
             }
-            if failure.earlier != nil, let info = try await settle(failure, key, token, precondition) { return info }
+            if failure.isNonsense || failure.earlier != nil,
+                let info = try await settle(failure, key, token, precondition)
+            {
+                return info
+            }
             if Task.isCancelled { throw .cancelled }
         }
         throw StorageError(.unavailable, "“\(key)” is replaced faster than its attributes can be; try again")
     }
 
-    /// After a change whose first answer was lost, and which then met another version: its own, which is returned, or
-    /// somebody else's.
+    /// After a change whose answer made no sense, or whose first answer was lost and which then met another version: its
+    /// own, which is returned, or somebody else's.
     private func settle(
         _ failure: GCSFailure, _ key: ObjectKey, _ token: String, _ precondition: Precondition
     ) async throws(StorageError) -> ObjectInfo? {
         let found = try await object(key)
         let info = found.flatMap { GCSObject.info(key, $0) }
         if let found, let info, GCSObject.token(found) == token { return info }
+        if failure.isNonsense { throw failure.error(bucket: configuration.bucket) }
         if precondition == .none { return nil }
         let refused = StorageError.preconditionFailed(key: key, precondition, current: info?.version)
         throw failure.error(bucket: configuration.bucket, refused: refused)
     }
 
-    /// A failure where the version is another by now.
+    /// A failure where the version is another by now, or the answer made no sense.
     private func patch(
         _ key: ObjectKey, _ change: [String: JSONValue], _ version: GCSVersion
     ) async throws(StorageError) -> Result<ObjectInfo, GCSFailure> {
@@ -179,7 +184,7 @@ struct GCSBucket: Sendable {
             }
             return .success(info)
         } catch {
-            if error.isMissing || error.isPrecondition { return .failure(error) }
+            if error.isMissing || error.isPrecondition || error.isNonsense { return .failure(error) }
             throw error.error(bucket: configuration.bucket)
         }
     }

@@ -27,7 +27,7 @@ public struct GCSConfiguration: Sendable {
     public var partSize = 8 << 20
     /// How often a request is tried.
     public var maxAttempts = 5
-    /// Half of what the wait before the second attempt may take, in seconds.
+    /// The longest wait before the second attempt; it doubles from then on.
     package var retryBase = Duration.milliseconds(200)
     /// Timeouts, proxy, certificates, connections.
     public var http = HTTPOptions()

@@ -15,6 +15,8 @@ struct GCSFailure: ServiceFailure {
     /// Why nothing was sent, or an answer was not taken.
     var refusal: StorageError?
     var earlier: (any ServiceFailure)?
+    /// Whether the answer made no sense: the service may have acted on the request, or not.
+    var isNonsense = false
 
     private struct Document: Decodable {
         struct Failure: Decodable {
@@ -46,12 +48,13 @@ struct GCSFailure: ServiceFailure {
     /// An answer that makes no sense.
     init(nonsense message: String) {
         self.init(refusal: StorageError(.internal, message))
+        isNonsense = true
     }
 
     var isMissing: Bool { status == 404 }
     var isPrecondition: Bool { status == 412 }
 
-    var mayHaveHappened: Bool { transport.map { $0.retry == .ifIdempotent } ?? (status >= 500) }
+    var mayHaveHappened: Bool { transport.map(\.mayHaveHappened) ?? (status >= 500 || isNonsense) }
 
     var remedy: Remedy {
         if let transport { return transport.retry == .never ? .none : .wait }

@@ -76,7 +76,8 @@ enum GCSObject {
     /// The info that the service's JSON tells; nil where it is none.
     static func info(_ key: ObjectKey, _ object: JSONValue) -> ObjectInfo? {
         guard let generation = object.integer("generation"), let metageneration = object.integer("metageneration"),
-            let size = object.integer("size")
+            generation > 0, metageneration > 0, let size = object.integer("size").flatMap({ Int(exactly: $0) }),
+            size >= 0
         else { return nil }
         var metadata: Metadata = [:]
         var additions: [Substring: Substring] = [:]
@@ -101,7 +102,7 @@ enum GCSObject {
         }
         let encoding = object.plain("contentEncoding")
         return ObjectInfo(
-            key: key, size: Int(size),
+            key: key, size: size,
             version: GCSVersion(generation: generation, metageneration: metageneration).version,
             digest: additions["sha256"].flatMap { Digest("SHA-256=" + $0) },
             modified: ServerTime.iso(object.plain("updated")) ?? Date(timeIntervalSince1970: 0),

@@ -8,7 +8,8 @@ public import Storage
 /// A put is one request, or a resumable upload whose last part makes the object visible; either is atomic.
 /// Preconditions are generations, which never come back; the version is generation and metageneration. Expiry of single
 /// objects and message ids are `unsupported`. The digest of an object above the part size is known later only where the
-/// put's options gave it.
+/// put's options gave it. A delete without a precondition whose answer was lost, and which is sent again, says that nothing
+/// was there.
 ///
 /// See <https://cloud.google.com/storage/docs/json_api>.
 public final class GCSStore: Store {

@@ -10,12 +10,15 @@ public struct ServiceAccountKey: Sendable, CustomStringConvertible, CustomDebugS
         var client_email: String
         var private_key: String
         var token_uri: String?
+        var project_id: String?
     }
 
     private static let scope = "https://www.googleapis.com/auth/devstorage.read_write"
 
     /// The account's address.
     public let email: String
+    /// Its project, where the key tells it.
+    public let project: String?
     private let privateKey: String
     private let tokenEndpoint: String
 
@@ -31,6 +34,7 @@ public struct ServiceAccountKey: Sendable, CustomStringConvertible, CustomDebugS
                 .invalid, "the credentials are no service account's key: JSON with client_email and private_key")
         }
         email = document.client_email
+        project = document.project_id
         privateKey = document.private_key
         tokenEndpoint = document.token_uri ?? "https://oauth2.googleapis.com/token"
     }

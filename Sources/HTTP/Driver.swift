@@ -55,11 +55,6 @@ final class Driver: Sendable {
         if transfer.finish(.failure(.cancelled(transfer.request))) { post(.remove(transfer)) }
     }
 
-    /// The same, for a transfer that nobody waits for.
-    func abandon(_ transfer: Transfer) {
-        cancel(transfer)
-    }
-
     /// Ends the thread, and everything under way.
     func close() {
         state.withLock { state in

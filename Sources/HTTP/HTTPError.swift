@@ -62,6 +62,10 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         HTTPError(.closed, .never, "\(request.summary): the client was shut down")
     }
 
+    static func noConnection(_ request: HTTPRequest) -> HTTPError {
+        HTTPError(.timeout, .safe, "\(request.summary): waited too long for a connection")
+    }
+
     /// What libcurl's result of a transfer stands for.
     ///
     /// - Parameters:

@@ -43,6 +43,12 @@ public struct HTTPRequest: Sendable {
         "\(method.rawValue) \(url.prefix { $0 != "?" })"
     }
 
+    /// Scheme, host and port, which share connections.
+    var origin: Substring {
+        let host = url.utf8.drop { $0 != UInt8(ascii: "/") }.dropFirst(2)
+        return url[..<(host.firstIndex { "/?#".utf8.contains($0) } ?? url.endIndex)]
+    }
+
     func validate() throws(HTTPError) {
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), url.hasPrefix("http://") || url.hasPrefix("https://")
         else { throw HTTPError(.invalidRequest, .never, "\(summary): not an encoded http or https URL") }

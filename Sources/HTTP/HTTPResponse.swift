@@ -25,7 +25,7 @@ public final class HTTPResponseBody: Sendable {
     }
 
     deinit {
-        driver.abandon(transfer)
+        driver.cancel(transfer)
     }
 
     /// What has come since the last call, never empty; nil after the end.
@@ -49,7 +49,7 @@ public final class HTTPResponseBody: Sendable {
         var bytes: [UInt8] = []
         while let chunk = try await next() {
             guard bytes.count + chunk.count <= limit else {
-                driver.abandon(transfer)
+                driver.cancel(transfer)
                 throw HTTPError(
                     .tooLarge, .never, "\(transfer.request.summary): the response has more than \(limit) bytes")
             }

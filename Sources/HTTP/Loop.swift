@@ -8,10 +8,12 @@ final class Loop {
     private let options: HTTPOptions
     private var active: [ObjectIdentifier: EasyHandle] = [:]
     private var idle: [EasyHandle] = []
+    private var waiting: WaitingTransfers
 
     init(_ multi: UnsafeMutableRawPointer, _ options: HTTPOptions) {
         self.multi = multi
         self.options = options
+        waiting = WaitingTransfers(patience: options.connectTimeout + options.stallTimeout)
         _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, options.connectionsPerHost)
         _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, options.connections)
         _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, options.connections)
@@ -27,6 +29,10 @@ final class Loop {
                 continue
             }
             reap()
+            for transfer in waiting.takeOverdue(at: .now) {
+                remove(transfer)
+                transfer.finish(.failure(.noConnection(transfer.request)))
+            }
             _ = curl_multi_poll(multi, nil, 0, active.isEmpty ? 60_000 : 1000, nil)
         }
         endAll { .closed($0) }
@@ -54,6 +60,7 @@ final class Loop {
             return
         }
         active[ObjectIdentifier(transfer)] = handle
+        waiting.add(transfer, at: .now)
     }
 
     /// Takes the results of finished transfers.
@@ -77,7 +84,9 @@ final class Loop {
     private func remove(_ transfer: Transfer) {
         guard let handle = active.removeValue(forKey: ObjectIdentifier(transfer)) else { return }
         _ = curl_multi_remove_handle(multi, handle.pointer)
-        recycle(handle)
+        // One that never had a connection keeps its buffer, and refuses to have its size set again.
+        if transfer.hasBegun { recycle(handle) }
+        waiting.remove(transfer, at: .now)
     }
 
     private func recycle(_ handle: EasyHandle) {

@@ -21,6 +21,8 @@ struct Setup {
 
     mutating func general(_ options: HTTPOptions, _ request: HTTPRequest) {
         set(CURLOPT_NOSIGNAL, 1)
+        // Whoever gives up on a name that is still looked up would have this thread, and so all transfers, wait for it.
+        set(CURLOPT_QUICK_EXIT, 1)
         set(CURLOPT_PATH_AS_IS, 1)
         set(CURLOPT_FOLLOWLOCATION, 0)
         set(CURLOPT_PROTOCOLS_STR, "http,https")

@@ -7,6 +7,9 @@ final class Transfer: Sendable {
     let download: Download
     private let sendings = Atomic(0)
 
+    /// Whether it was sent.
+    var hasBegun: Bool { sendings.load(ordering: .relaxed) > 0 }
+
     /// Whether it was sent more than once.
     var wasSentAgain: Bool { sendings.load(ordering: .relaxed) > 1 }
 

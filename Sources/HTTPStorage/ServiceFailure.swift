@@ -88,6 +88,11 @@ extension ServiceFailure {
     }
 }
 
+extension HTTPError {
+    /// Whether the service may have acted on the request all the same: also where its answer was larger than any can be.
+    package var mayHaveHappened: Bool { retry == .ifIdempotent || reason == .tooLarge }
+}
+
 extension HTTPHeaders {
     /// How long the server wants to be left alone: five minutes at most.
     package var retryAfter: Duration? {

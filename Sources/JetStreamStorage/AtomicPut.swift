@@ -6,8 +6,8 @@ import Synchronization
 extension Put {
     /// Up to this many bytes are read before the batch begins, so that it can be sent again.
     private static let gathered = 8 << 20
-    /// Servers take fifty batches of a stream at once, other processes' among them.
-    private static let slots = 24
+    /// So many batches are open at once: servers take fifty of a stream, other processes' among them.
+    static let atOnce = 24
 
     func storeAtomically(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {
         guard options.messageID == nil else {
@@ -15,9 +15,9 @@ extension Put {
                 .unsupported, "an atomic bucket takes no message ids: a batch is not told what it repeats")
         }
         let body = try await body.gathered(upTo: Self.gathered)
-        guard body.bytesAtHand != nil else { return try await storeInRounds(body) }
-        let slot = try ObjectKey(validating: "slot/\(abs(nuid.hashValue % Self.slots))")
-        return try await batches.withLock(slot) { () async throws(StorageError) in try await storeInRounds(body) }
+        let permit = try await batches.take()
+        defer { permit.giveBack() }
+        return try await storeInRounds(body)
     }
 
     private func storeInRounds(_ body: ObjectBody) async throws(StorageError) -> ObjectInfo {

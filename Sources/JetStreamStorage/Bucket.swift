@@ -16,12 +16,8 @@ struct Bucket: Sendable {
     let largestChunk: Int
     /// Whether a put is one batch.
     let isAtomic: Bool
-    /// Whether reads may be answered beside the leader; a single replica is its own leader.
-    let readsDirect: Bool
-    /// Whether the stream answers direct gets at all.
-    let allowsDirect: Bool
-    /// Whether a read may be late where that is faster.
-    let readsAnyReplica: Bool
+    /// Who may answer reads.
+    let rules: ReadRules
     /// Whether the server's consumers give every message. Those of 2.9 pass over messages while others are replaced.
     let followsReliably: Bool
     /// How long the bucket keeps a message.
@@ -32,6 +28,8 @@ struct Bucket: Sendable {
     let expiresMessages: Bool
 
     var name: String { format.bucket }
+    /// Whether a read may be late where that is faster.
+    var readsAnyReplica: Bool { rules.anyReplica }
     var isMirror: Bool { format.origin != format.bucket }
 
     /// - Throws: `unsupported` for a mirror, which only its origin writes to.
@@ -42,8 +40,8 @@ struct Bucket: Sendable {
     }
 
     /// The newest meta message of `key`, a delete marker or an expired one included.
-    func meta(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
-        let message = try await message(.lastBySubject(format.meta(of: key)))
+    func meta(_ key: ObjectKey, atLeader: Bool = false) async throws(StorageError) -> StoredMeta? {
+        let message = try await message(.lastBySubject(format.meta(of: key)), atLeader: atLeader)
         return try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
     }
 
@@ -54,37 +52,50 @@ struct Bucket: Sendable {
 
     /// Asks for the newest meta message of `key` and returns at once.
     func startMeta(_ key: ObjectKey) throws(NATSError) -> PendingMessage {
-        try control.startMessage(format.stream, .lastBySubject(format.meta(of: key)), direct: readsDirect)
+        try control.startMessage(format.stream, .lastBySubject(format.meta(of: key)), direct: rules.readsDirect)
+    }
+
+    /// What a write of `key` would replace, which was asked for.
+    func predecessor(_ key: ObjectKey, _ pending: PendingMessage) async throws(NATSError) -> StoredMeta? {
+        try await answer(pending, .lastBySubject(format.meta(of: key))).map { StoredMeta(replacing: $0, key: key) }
     }
 
     /// One message of the bucket, meta or not.
-    func message(_ selector: JetStream.MessageSelector) async throws(StorageError) -> StoredMessage? {
+    ///
+    /// - Parameter atLeader: whether nobody else may answer, whatever the bucket's reads are like.
+    func message(
+        _ selector: JetStream.MessageSelector, atLeader: Bool = false
+    ) async throws(StorageError) -> StoredMessage? {
         try await mapped(name) { () async throws(NATSError) in
-            try await control.message(format.stream, selector, direct: readsDirect)
+            let direct = rules.readsDirect && !(atLeader && rules.anyReplica)
+            return try await answer(control.startMessage(format.stream, selector, direct: direct), selector)
         }
     }
 
     /// The sequence of the stream's last message.
-    func lastSequence() async throws(StorageError) -> UInt64 {
-        try await mapped(name) { () async throws(NATSError) in
-            try await control.streamInfo(format.stream).state.lastSequence
-        }
+    func lastSequence() async throws(StorageError) -> UInt64 { try await end().last }
+
+    /// The sequence of the stream's last message, and when the stream was created: one that was deleted and made anew
+    /// counts from one again.
+    func end() async throws(StorageError) -> (last: UInt64, created: String) {
+        let info = try await streamInfo()
+        return (info.state.lastSequence, info.created ?? "")
     }
 
     /// Asks for a chunk and returns at once. Any replica may answer: what was written under a NUID never changes.
     func startChunk(_ selector: JetStream.MessageSelector) throws(NATSError) -> PendingMessage {
-        try bulk.startMessage(format.stream, selector, direct: allowsDirect)
+        try bulk.startMessage(format.stream, selector, direct: rules.allowsDirect)
     }
 
     /// Asks for the only chunk of a small object and returns at once.
     func startOnlyChunk(of nuid: String) throws(NATSError) -> PendingMessage {
-        try control.startMessage(format.stream, .lastBySubject(format.chunks(of: nuid)), direct: allowsDirect)
+        try control.startMessage(format.stream, .lastBySubject(format.chunks(of: nuid)), direct: rules.allowsDirect)
     }
 
-    /// The first chunk at or behind `sequence`, where a replica may not have had it yet; nil where there is none.
+    /// The first chunk at or behind `sequence`, where a replica or a mirror may not have had it yet; nil where there is
+    /// none.
     func chunkAtLeader(_ subject: String, from sequence: UInt64) async throws(NATSError) -> StoredMessage? {
-        guard !readsDirect, allowsDirect else { return nil }
-        return try await control.message(
+        try await control.message(
             format.stream, .nextBySubject(subject, startSequence: sequence), direct: false)
     }
 
@@ -92,6 +103,14 @@ struct Bucket: Sendable {
     func holds(_ entry: StoredMeta, at now: Date) -> Bool {
         guard entry.isLive(at: now) else { return false }
         return maxAge.map { entry.time.addingTimeInterval($0.seconds) > now } ?? true
+    }
+
+    /// When an object is over whose meta message is about to be stored anew: the bucket keeps its chunks no longer than it
+    /// would have kept it as it is.
+    func end(of entry: StoredMeta) -> Date? {
+        guard let maxAge else { return entry.meta.expires }
+        let aged = entry.time.addingTimeInterval(maxAge.seconds)
+        return entry.meta.expires.map { min($0, aged) } ?? aged
     }
 
     /// The version that an object has now; nil where it is deleted, expired or was never there.
@@ -109,7 +128,8 @@ struct Bucket: Sendable {
         guard let meta, holds(meta, at: .now) else {
             throw .notFound(key)
         }
-        try Precondition(ifMatch: ifMatch).check(meta.version, of: key)
+        // A link has the version of what it leads to.
+        if meta.meta.link == nil { try Precondition(ifMatch: ifMatch).check(meta.version, of: key) }
         return meta
     }
 
@@ -149,7 +169,7 @@ struct Bucket: Sendable {
 
     /// Nil where the server refused because another writer was first.
     func notFirst(_ error: NATSError) throws(StorageError) -> PublishAck? {
-        if case .api(_, 10071) = error.code { return nil }
+        if case .api(_, JetStreamErrorCode.wrongLastSequence) = error.code { return nil }
         throw StorageError(error, bucket: name)
     }
 

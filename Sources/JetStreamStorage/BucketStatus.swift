@@ -39,7 +39,7 @@ public struct BucketStatus: Sendable, Hashable {
 extension JetStreamStore {
     /// How the bucket stands.
     public func status() async throws(StorageError) -> BucketStatus {
-        BucketStatus(try await streamInfo(), bucket.name)
+        BucketStatus(try await bucket.streamInfo(), bucket.name)
     }
 
     /// Makes the bucket read-only, for ever: puts, deletes and changes of metadata throw `unsupported` from then on.
@@ -57,12 +57,6 @@ extension JetStreamStore {
             try await JetStream(connection, domain: domain).streamNames(subject: "$O.*.C.>")
                 .filter { $0.hasPrefix(BucketFormat.streamPrefix) }
                 .map { String($0.dropFirst(BucketFormat.streamPrefix.count)) }.sorted()
-        }
-    }
-
-    private func streamInfo() async throws(StorageError) -> StreamInfo {
-        try await mapped(bucket.name) { () async throws(NATSError) in
-            try await bucket.control.streamInfo(bucket.format.stream)
         }
     }
 }

@@ -120,6 +120,7 @@ actor ChunkReader {
                 return found.payload
             } catch {
                 withdraw()
+                _ = await bucket.mayAskOtherwise(error)
                 guard error.isTransient, error.code != .cancelled, attempt < Self.attempts else {
                     throw StorageError(error, bucket: bucket.name)
                 }
@@ -152,7 +153,7 @@ actor ChunkReader {
     /// Why a chunk is not there: the object was replaced meanwhile, or it is damaged.
     private func missing() async -> StorageError {
         do throws(StorageError) {
-            if try await bucket.meta(object.key)?.sequence != object.sequence {
+            if try await bucket.meta(object.key, atLeader: true)?.sequence != object.sequence {
                 return StorageError(
                     .unavailable, "“\(object.key)” was replaced or deleted while it was read; read it again")
             }

@@ -32,81 +32,69 @@ extension JetStreamStore {
         olderThan grace: Duration, dryRun: Bool = false
     ) async throws(StorageError) -> CleaningReport {
         try bucket.checkWritable()
+        await bucket.lookForMirrors()
         // Chunks first: what becomes an object after that is found among the objects.
-        let stored = try await mapped(bucket.name) { () async throws(NATSError) in
-            try await bucket.control.streamInfo(bucket.format.stream, subjectsFilter: bucket.format.allChunks)
-                .state.subjects ?? [:]
-        }
-        var unclaimed = Dictionary(
-            uniqueKeysWithValues: stored.map {
-                (String($0.key.dropFirst(bucket.format.chunks(of: "").count)), $0.value)
-            })
-        let walk = index?.beginWalk()
-        var present: Set<UInt64> = []
-        try await bucket.forEachMeta { message in
-            if walk != nil { present.insert(message.sequence) }
-            if let meta = try? ObjectMeta(parsing: message.payload), !meta.isDeleted { unclaimed[meta.nuid] = nil }
-        }
-        if let walk { index?.endWalk(walk, present: present) }
+        let unclaimed = try await unclaimed(of: chunkCounts())
         var report = CleaningReport()
+        var orphans: [String: UInt64] = [:]
         for (nuid, count) in unclaimed {
-            guard try await isOld(nuid, grace) else {
-                report.young += 1
-                continue
-            }
-            report.orphans += 1
-            report.chunks += Int(clamping: count)
-            if dryRun { continue }
+            if try await isOld(nuid, grace) { orphans[nuid] = count } else { report.young += 1 }
+        }
+        if !orphans.isEmpty { orphans = try await unclaimedForSure(of: orphans) }
+        report.orphans = orphans.count
+        report.chunks = orphans.values.reduce(0) { $0 + Int(clamping: $1) }
+        if dryRun { return report }
+        for nuid in orphans.keys {
             try await bucket.purgeChunks(of: nuid)
             report.removed += 1
         }
         return report
     }
 
+    /// How many chunks there are of each put.
+    private func chunkCounts() async throws(StorageError) -> [String: UInt64] {
+        let stored = try await bucket.streamInfo(subjectsFilter: bucket.format.allChunks).state.subjects ?? [:]
+        let prefix = bucket.format.chunks(of: "").count
+        return Dictionary(uniqueKeysWithValues: stored.map { (String($0.key.dropFirst(prefix)), $0.value) })
+    }
+
+    /// Those puts that no object refers to.
+    private func unclaimed(of puts: [String: UInt64]) async throws(StorageError) -> [String: UInt64] {
+        var unclaimed = puts
+        let walk = index?.beginWalk()
+        var present: Set<UInt64> = []
+        try await bucket.forEachMeta(atLeader: true) { message in
+            if walk != nil { present.insert(message.sequence) }
+            unclaimed.removeClaimed(by: message)
+        }
+        if let walk { index?.endWalk(walk, present: present) }
+        return unclaimed
+    }
+
+    /// Servers' consumers may pass over a message: what the leader has and another walk does not find is asked for.
+    private func unclaimedForSure(of puts: [String: UInt64]) async throws(StorageError) -> [String: UInt64] {
+        var unclaimed = puts
+        let stored = try await bucket.streamInfo(subjectsFilter: bucket.format.allMeta).state.subjects ?? [:]
+        var unseen = Set(stored.keys)
+        try await bucket.forEachMeta(atLeader: true) { message in
+            unseen.remove(message.subject)
+            unclaimed.removeClaimed(by: message)
+        }
+        for subject in unseen {
+            guard let message = try await bucket.message(.lastBySubject(subject), atLeader: true) else { continue }
+            unclaimed.removeClaimed(by: message)
+        }
+        return unclaimed
+    }
+
     private func isOld(_ nuid: String, _ grace: Duration) async throws(StorageError) -> Bool {
-        let newest = try await bucket.message(.lastBySubject(bucket.format.chunks(of: nuid)))
+        let newest = try await bucket.message(.lastBySubject(bucket.format.chunks(of: nuid)), atLeader: true)
         return newest.map { $0.time.addingTimeInterval(grace.seconds) < .now } ?? false
     }
 }
 
-/// An object that does not read as it was written.
-public struct Damage: Sendable {
-    /// The object.
-    public var key: ObjectKey
-    /// What reading it said.
-    public var error: StorageError
-}
-
-extension JetStreamStore {
-    /// Reads every object and checks it against its digest; `progress` is told of each, `found` of each damaged one.
-    ///
-    /// - Throws: what keeps it from reading on; an object that is replaced meanwhile is left out.
-    public func verify(
-        progress: (ObjectInfo) -> Void, found: (Damage) -> Void
-    ) async throws(StorageError) {
-        var query = ListQuery(details: true)
-        repeat {
-            let page = try await list(query)
-            for info in page.objects ?? [] {
-                do throws(StorageError) {
-                    try await read(info.key)
-                } catch {
-                    switch error.kind {
-                    case .internal: found(Damage(key: info.key, error: error))
-                    case .notFound: break
-                    case .unavailable where (error.cause as? NATSError) == nil: break
-                    default: throw error
-                    }
-                }
-                progress(info)
-            }
-            query.startAfter = page.next
-        } while query.startAfter != nil
-    }
-
-    private func read(_ key: ObjectKey) async throws(StorageError) {
-        let object = try await get(key, options: GetOptions())
-        var body = object.body.makeAsyncIterator()
-        while try await body.next() != nil {}
+extension [String: UInt64] {
+    fileprivate mutating func removeClaimed(by message: StoredMessage) {
+        if let meta = try? ObjectMeta(parsing: message.payload), !meta.isDeleted { self[meta.nuid] = nil }
     }
 }

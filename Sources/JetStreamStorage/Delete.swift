@@ -23,7 +23,7 @@ extension JetStreamStore {
             let message = bucket.publication(of: marker, as: key, replacing: current.sequence, modified: .now)
             if let ack = try await bucket.commit(message) {
                 index?.learn(StoredMeta(key: key, sequence: ack.sequence, time: .now, meta: marker))
-                await purger.discard(current.meta.nuid)
+                await purger.discardReplaced(current.meta.nuid)
                 return bucket.liveVersion(current) != nil
             }
         }
@@ -48,6 +48,7 @@ extension JetStreamStore {
             try precondition.check(current.version, of: key)
             var meta = current.meta
             meta.attributes = attributes
+            meta.expires = bucket.end(of: current)
             let message = bucket.publication(of: meta, as: key, replacing: current.sequence, modified: current.modified)
             if let ack = try await bucket.commit(message) {
                 let stored = StoredMeta(key: key, sequence: ack.sequence, time: current.time, meta: meta)

@@ -21,13 +21,15 @@ extension StorageError {
         }
     }
 
-    /// The codes are JetStream's.
     private static func meaning(ofAPI errorCode: Int) -> (Kind, Class?, String) {
         switch errorCode {
-        case 10059: (.unavailable, .fatal, "create the bucket, or let the component create it")
-        case 10077, 10047, 10023: (.unavailable, nil, "delete something, or raise the bucket's or server's limits")
-        case 10109: (.unsupported, nil, "the bucket is sealed: it can only be read")
-        case 10054: (.tooLarge, nil, "raise the bucket's largest message size")
+        case JetStreamErrorCode.streamNotFound:
+            (.unavailable, .fatal, "create the bucket, or let the component create it")
+        case JetStreamErrorCode.streamStoreFailed, JetStreamErrorCode.storageResourcesExceeded,
+            JetStreamErrorCode.insufficientResources:
+            (.unavailable, nil, "delete something, or raise the bucket's or server's limits")
+        case JetStreamErrorCode.streamSealed: (.unsupported, nil, "the bucket is sealed: it can only be read")
+        case JetStreamErrorCode.messageExceedsMaximum: (.tooLarge, nil, "raise the bucket's largest message size")
         default: (.unavailable, nil, "the server's log may say more")
         }
     }

@@ -8,8 +8,15 @@ final class FeedTask: Sendable {
         task.withLock { $0?.cancel() }
     }
 
+    /// Begins once the one before has ended.
     func start(_ work: @escaping @Sendable () async -> Void) {
-        task.withLock { $0 = Task { await work() } }
+        task.withLock { task in
+            task = Task { [previous = task] in
+                previous?.cancel()
+                await previous?.value
+                await work()
+            }
+        }
     }
 
     /// Cancels it and waits for its end.

@@ -23,8 +23,11 @@ struct Get: Sendable {
     }
 
     func run() async throws(StorageError) -> StoredObject {
-        for _ in 0..<Self.attempts {
-            if let object = try await attempt() { return object }
+        if let object = try await attempt() { return object }
+        for _ in 1..<Self.attempts {
+            // What was found was replaced, or late.
+            let meta = try bucket.check(try await bucket.meta(key, atLeader: true), key, options.ifMatch)
+            if let object = try await object(meta, try chunk(of: meta)) { return object }
         }
         throw StorageError(.unavailable, "“\(key)” is replaced faster than it can be read; try again")
     }
@@ -43,7 +46,9 @@ struct Get: Sendable {
         let early = try hint.flatMap { hint throws(StorageError) in try chunk(of: hint) }
         do throws(StorageError) {
             let meta = try bucket.check(try await index.newest(key), key, options.ifMatch)
-            if meta.sequence == hint?.sequence { return try await object(meta, early) }
+            if meta.sequence == hint?.sequence, meta.meta.nuid == hint?.meta.nuid {
+                return try await object(meta, early)
+            }
             early?.withdraw()
             return try await object(meta, try chunk(of: meta))
         } catch {
@@ -63,7 +68,12 @@ struct Get: Sendable {
     }
 
     private func object(_ meta: StoredMeta, _ chunk: PendingMessage?) async throws(StorageError) -> StoredObject? {
-        if let link = meta.meta.link { return try await store.follow(link, from: key, options, depth: depth) }
+        if let link = meta.meta.link {
+            return try await store.follow(link, from: key, depth: depth) {
+                store, target, depth async throws(StorageError) in
+                try await Get(store, target, options, depth: depth).run()
+            }
+        }
         let info = meta.info
         let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
         guard let chunk else {
@@ -71,11 +81,16 @@ struct Get: Sendable {
             return StoredObject(info: info, range: range, body: body)
         }
         let bytes = try await mapped(bucket.name) { () async throws(NATSError) -> [UInt8]? in
-            if let bytes = try await chunk.payload() { return bytes }
+            do throws(NATSError) {
+                if let bytes = try await chunk.payload() { return bytes }
+            } catch {
+                guard await bucket.mayAskOtherwise(error) else { throw error }
+            }
             return try await bucket.chunkAtLeader(bucket.format.chunks(of: meta.meta.nuid), from: 1)?.payload
         }
         guard let bytes else {
-            let current = if let index { try await index.lookUp(key) } else { try await bucket.meta(key) }
+            if !bucket.readsAnyReplica { try await index?.lookUp(key) }
+            let current = try await bucket.meta(key, atLeader: true)
             if current?.sequence != meta.sequence { return nil }
             throw StorageError(.internal, "“\(key)” is damaged: its only chunk is missing")
         }

@@ -35,6 +35,8 @@ final class IndexContents: Sendable {
     private struct State {
         let maxAge: Duration?
         var phase = Phase.idle
+        /// When the stream was created whose messages are here.
+        var created: String?
         var order = SortedKeys()
         var entries: [ObjectKey: Entry] = [:]
         var expiries = ExpiryOrder()
@@ -72,6 +74,11 @@ final class IndexContents: Sendable {
             expiries = ExpiryOrder()
             entries = [:]
             applied = 0
+        }
+
+        mutating func restart() {
+            clear()
+            phase = .building
         }
 
         /// Whether waiting for `sequence` is over.
@@ -153,14 +160,16 @@ final class IndexContents: Sendable {
         }
     }
 
-    /// Takes a meta message that the feed gave.
-    func apply(_ message: StoredMessage) {
+    /// Takes a meta message that the feed gave, or one that was fetched since: there is nothing to add that to while the
+    /// index is built.
+    func apply(_ message: StoredMessage, isFetched: Bool = false) {
         // Other programs may use names that are no keys.
         let key = bucket.format.key(ofMeta: message.subject)
         let meta = key.flatMap { try? StoredMeta(message, key: $0) }
         change { state in
             state.received &+= 1
-            guard message.sequence > state.applied else { return }
+            guard state.phase == .live || state.phase == .building && !isFetched, message.sequence > state.applied
+            else { return }
             state.applied = message.sequence
             guard let key else { return }
             if let known = state.entries[key]?.meta, known.sequence > message.sequence { return }
@@ -173,7 +182,7 @@ final class IndexContents: Sendable {
         }
     }
 
-    /// Takes what a put of this process stored, before the feed brings it.
+    /// Takes what a write of this process stored, before the feed brings it.
     func learn(_ meta: StoredMeta) {
         state.withLock { state in
             guard case .live = state.phase, meta.sequence > state.applied else { return }
@@ -183,12 +192,19 @@ final class IndexContents: Sendable {
     }
 
     /// Takes what the server told of `key`, unless more is known since `known` was.
-    func correct(_ key: ObjectKey, from known: UInt64?, to found: StoredMeta?) {
-        guard known != found?.sequence else { return }
+    ///
+    /// - Parameter applied: the last message that was applied before the server was asked.
+    /// - Returns: false where it can't be told whether what was applied since has removed it again.
+    func correct(_ key: ObjectKey, from known: StoredMeta?, to found: StoredMeta?, since applied: UInt64) -> Bool {
         state.withLock { state in
-            guard case .live = state.phase, state.entries[key]?.meta.sequence == known else { return }
-            guard let found, !found.meta.isDeleted else { return state.remove(key) }
+            guard state.phase == .live, state.entries[key]?.meta.sequence == known?.sequence else { return true }
+            guard let found, !found.meta.isDeleted else {
+                state.remove(key)
+                return true
+            }
+            guard known != nil || found.sequence > state.applied || state.applied == applied else { return false }
             state.insert(found)
+            return true
         }
     }
 
@@ -203,20 +219,32 @@ final class IndexContents: Sendable {
         }
     }
 
-    func becomeLive() {
-        change { state in if case .building = state.phase { state.phase = .live } }
+    /// Everything is here that a stream of this time held.
+    func becomeLive(created: String?) {
+        change { state in
+            guard case .building = state.phase else { return }
+            state.phase = .live
+            state.created = created
+        }
     }
 
     /// The bucket was made anew.
     func restart() {
-        change { state in
-            state.clear()
-            state.phase = .building
+        change { $0.restart() }
+    }
+
+    /// Begins anew where it holds what a stream of another time held; whether it did.
+    func restart(ifOutdatedBy created: String) -> Bool {
+        state.withLock { state in
+            guard state.phase == .live, let known = state.created, known != created else { return false }
+            state.restart()
+            return true
         }
     }
 
     func end() {
         change { state in
+            guard state.phase == .building || state.phase == .live else { return }
             state.clear()
             state.phase = .ended
         }

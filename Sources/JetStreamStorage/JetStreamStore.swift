@@ -26,7 +26,7 @@ public final class JetStreamStore: Store {
     let domain: String?
     let guess = Guess()
     let locks = KeyLocks()
-    let batches = KeyLocks()
+    let batches = Permits(Put.atOnce)
     let cleaning: CleaningSchedule
     private let ended = Atomic(false)
 
@@ -51,9 +51,18 @@ public final class JetStreamStore: Store {
     public static func open(
         _ configuration: BucketConfiguration, control: NATSConnection, bulk: NATSConnection, logger: Logger
     ) async throws(StorageError) -> JetStreamStore {
+        let store = try await find(configuration, control: control, bulk: bulk, logger: logger)
+        await store.bucket.lookForMirrors()
+        return store
+    }
+
+    /// A bucket whose mirrors are not known.
+    static func find(
+        _ configuration: BucketConfiguration, control: NATSConnection, bulk: NATSConnection, logger: Logger
+    ) async throws(StorageError) -> JetStreamStore {
         var format = try BucketFormat(configuration.name)
         let stream = JetStream(control, domain: configuration.domain, timeout: configuration.timeout)
-        let settings = try await find(configuration, format, stream)
+        let settings = try await settings(configuration, format, stream)
         if let origin = settings.mirror?.name, origin.hasPrefix(BucketFormat.streamPrefix) {
             format.origin = String(origin.dropFirst(BucketFormat.streamPrefix.count))
         }
@@ -72,15 +81,13 @@ public final class JetStreamStore: Store {
         let largestChunk =
             [bulk.maxPayload - min(1024, bulk.maxPayload / 2), settings.maxMessageSize ?? -1].filter { $0 > 0 }.min()
             ?? 128 << 10
-        let isReplicated = (settings.replicas ?? 1) > 1
         let bucket = Bucket(
             format: format, control: stream,
             bulk: JetStream(bulk, domain: configuration.domain, timeout: configuration.timeout),
             budget: FlightBudget(timeout: configuration.timeout),
             chunkSize: min(max(1, configuration.chunkSize), largestChunk), largestChunk: largestChunk,
             isAtomic: configuration.isAtomic,
-            readsDirect: (settings.allowDirect ?? false) && (configuration.readsAnyReplica || !isReplicated),
-            allowsDirect: settings.allowDirect ?? false, readsAnyReplica: configuration.readsAnyReplica,
+            rules: ReadRules(settings, anyReplica: configuration.readsAnyReplica),
             // Servers from 2.10 on echo it, compressed or not.
             followsReliably: settings.compression != nil,
             maxAge: settings.maxAge.flatMap { $0 > 0 ? .nanoseconds($0) : nil },
@@ -88,13 +95,13 @@ public final class JetStreamStore: Store {
         return JetStreamStore(bucket, configuration, logger)
     }
 
-    private static func find(
+    private static func settings(
         _ configuration: BucketConfiguration, _ format: BucketFormat, _ stream: JetStream
     ) async throws(StorageError) -> StreamConfiguration {
         do throws(NATSError) {
             return try await stream.streamInfo(format.stream).config
         } catch {
-            guard case .api(_, 10059) = error.code, configuration.create else {
+            guard case .api(_, JetStreamErrorCode.streamNotFound) = error.code, configuration.create else {
                 throw StorageError(error, bucket: format.bucket).during(.open)
             }
         }
@@ -131,14 +138,27 @@ public final class JetStreamStore: Store {
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            guard let index, index.isLive else {
-                index?.start()
-                return try await bucket.live(key, ifMatch: options.ifMatch).info
-            }
-            return try bucket.check(try await index.newest(key), key, options.ifMatch).info
+            return try await info(key, options.ifMatch, depth: 0)
         } catch {
             throw error.during(.info, key: key)
         }
+    }
+
+    private func info(_ key: ObjectKey, _ ifMatch: Version?, depth: Int) async throws(StorageError) -> ObjectInfo {
+        let meta = try await live(key, ifMatch)
+        guard let link = meta.meta.link else { return meta.info }
+        return try await follow(link, from: key, depth: depth) { store, target, depth async throws(StorageError) in
+            try await store.info(target, ifMatch, depth: depth)
+        }
+    }
+
+    /// The meta of the object, or the link, that `key` names now.
+    func live(_ key: ObjectKey, _ ifMatch: Version? = nil) async throws(StorageError) -> StoredMeta {
+        guard let index, index.isLive else {
+            index?.start()
+            return try await bucket.live(key, ifMatch: ifMatch)
+        }
+        return try bucket.check(try await index.newest(key), key, ifMatch)
     }
 
     public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {

@@ -3,10 +3,11 @@ import NATS
 public import Storage
 
 extension JetStreamStore {
-    /// How many links a get follows, one behind the other.
+    /// How many links are followed, one behind the other.
     static let maximumLinks = 8
 
-    /// Puts a link under `key` that leads to the object `target`, here or in `bucket`: a get of `key` reads that one.
+    /// Puts a link under `key` that leads to the object `target`, here or in `bucket`: gets and infos of `key` tell of
+    /// that one, its version included. A write to `key` replaces the link, and its precondition is the link's own version.
     ///
     /// - Throws: `preconditionFailed` where an object is stored under `key`; a link there is replaced.
     public func link(
@@ -40,10 +41,11 @@ extension JetStreamStore {
         }
     }
 
-    /// The object behind `link`.
-    func follow(
-        _ link: ObjectMeta.Link, from key: ObjectKey, _ options: GetOptions, depth: Int
-    ) async throws(StorageError) -> StoredObject {
+    /// What `read` finds of the object behind `link`; it is told the bucket, the key, and how many links led there.
+    func follow<Value: Sendable>(
+        _ link: ObjectMeta.Link, from key: ObjectKey, depth: Int,
+        _ read: (JetStreamStore, ObjectKey, Int) async throws(StorageError) -> Value
+    ) async throws(StorageError) -> Value {
         guard let name = link.name else {
             throw StorageError(.unsupported, "“\(key)” is a link to the bucket “\(link.bucket)”, not to an object")
         }
@@ -53,7 +55,7 @@ extension JetStreamStore {
         let target = try ObjectKey(validating: name)
         let store = link.bucket == bucket.name ? self : try await sibling(link.bucket)
         do throws(StorageError) {
-            return try await Get(store, target, options, depth: depth + 1).run()
+            return try await read(store, target, depth + 1)
         } catch {
             guard error.kind == .notFound else { throw error }
             throw StorageError(.notFound, "“\(key)” is a link to “\(target)” in “\(link.bucket)”, which is not there")
@@ -61,14 +63,17 @@ extension JetStreamStore {
     }
 
     /// Another bucket over the same connections, read without an index.
-    private func sibling(_ name: String) async throws(StorageError) -> JetStreamStore {
+    func sibling(_ name: String) async throws(StorageError) -> JetStreamStore {
         var configuration = BucketConfiguration(name: name)
         configuration.create = false
         configuration.index = .none
         configuration.domain = domain
         configuration.timeout = bucket.timeout
         configuration.readsAnyReplica = bucket.readsAnyReplica
-        return try await JetStreamStore.open(
+        let store = try await JetStreamStore.find(
             configuration, control: bucket.control.connection, bulk: bucket.bulk.connection, logger: logger)
+        // Its leader answers: to look for mirrors costs more.
+        store.bucket.rules.update(isMirrored: true)
+        return store
     }
 }

@@ -13,8 +13,10 @@ final class LiveIndex: Sendable {
     private let feed: FeedTask
     /// How many ask for one key right now.
     private let readers = Atomic(0)
-    /// So many ask for their own key each; more share a request that tells whether anything is new.
-    private static let few = 4
+    /// Up to this many readers look up their own key; more share a request that tells whether anything is new.
+    private static let ownLookUps = 4
+    /// How often a key is looked up whose answer may be older than what the index has taken since.
+    private static let attempts = 4
 
     init(_ bucket: Bucket, limit: Int) {
         self.bucket = bucket
@@ -49,23 +51,26 @@ final class LiveIndex: Sendable {
     /// - Throws: `internal` where it is not an object's, `timeout` or `unavailable` where the server does not answer.
     func newest(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
         if bucket.readsAnyReplica { return hint(key) }
-        let isOneOfFew = readers.wrappingAdd(1, ordering: .relaxed).oldValue < Self.few
+        let isOneOfFew = readers.wrappingAdd(1, ordering: .relaxed).oldValue < Self.ownLookUps
         defer { readers.wrappingSubtract(1, ordering: .relaxed) }
         if isOneOfFew { return try await lookUp(key) }
         let isComplete = try await refresh()
         return if let known = hint(key) { known } else { isComplete ? nil : try await lookUp(key) }
     }
 
-    /// Asks the server, and corrects what the index has: a message that was removed without another in its place, as
-    /// other programs do who rename or purge, is told by nobody.
+    /// Asks the server, and corrects what the index has: nobody tells of a message that was removed without another in its
+    /// place, as other programs do who rename or purge.
     @discardableResult
     func lookUp(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
-        let known = hint(key)
-        let message = try await bucket.message(.lastBySubject(bucket.format.meta(of: key)))
-        // Mostly it is what is known: then there is nothing to parse.
-        if let known, message?.sequence == known.sequence { return known }
-        let found = try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
-        if !bucket.readsAnyReplica { contents.correct(key, from: known?.sequence, to: found) }
+        var found: StoredMeta?
+        for _ in 0..<Self.attempts {
+            let (known, applied) = (hint(key), contents.applied)
+            let message = try await bucket.message(.lastBySubject(bucket.format.meta(of: key)))
+            // Mostly it is what is known: then there is nothing to parse.
+            if let known, let message, known.isStored(as: message) { return known }
+            found = try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }
+            if bucket.readsAnyReplica || contents.correct(key, from: known, to: found, since: applied) { break }
+        }
         return found
     }
 
@@ -74,25 +79,21 @@ final class LiveIndex: Sendable {
         if try await !refresh() {
             // A key that was replaced before the feed came to it stands behind what was looked at.
             let deadline = ContinuousClock.now + .milliseconds(200)
-            while try await !Self.catchUp(bucket, contents), .now < deadline {}
+            while try await !catchUp(), .now < deadline {}
         }
         // It may have outgrown its limit just now.
         return isUsable ? page(query) : nil
     }
 
-    /// Returns when the index holds every object whose put was acknowledged before the call; false: but for such as were
-    /// replaced since, before they came to be in it. While it is built that takes as long as the server sends what it
-    /// holds.
+    /// Waits until the index holds every object whose put was acknowledged before the call. False where some were replaced
+    /// before the feed came to them. While the index is built this takes as long as the server sends what it holds.
     ///
     /// - Throws: `timeout` or `unavailable` where the server does not answer.
     @discardableResult
     func refresh() async throws(StorageError) -> Bool {
         start()
         if !isLive { try await waitUntilBuilt() }
-        let (bucket, contents) = (bucket, contents)
-        return try await freshness.join { () async throws(StorageError) in
-            try await Self.catchUp(bucket, contents)
-        }
+        return try await freshness.join { () async throws(StorageError) in try await catchUp() }
     }
 
     private func waitUntilBuilt() async throws(StorageError) {
@@ -121,11 +122,17 @@ final class LiveIndex: Sendable {
     func endWalk(_ begin: UInt64, present: Set<UInt64>) { contents.forget(upTo: begin, except: present) }
 
     /// Ends the feed; the index ends with it.
-    func stop() async { await feed.cancel() }
+    func stop() async {
+        await feed.cancel()
+        contents.end()
+    }
 
     /// Begins to feed it, the first time.
     func start() {
-        guard contents.begin() else { return }
+        if contents.begin() { startFeed() }
+    }
+
+    private func startFeed() {
         let (bucket, contents) = (bucket, contents)
         feed.start {
             if bucket.followsReliably {
@@ -137,23 +144,35 @@ final class LiveIndex: Sendable {
     }
 
     /// Asks what is new behind what was applied; mostly nothing is: true. What came after the call is not waited for.
-    private static func catchUp(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) -> Bool {
+    private func catchUp() async throws(StorageError) -> Bool {
         guard let newer = try await bucket.metaMessage(from: contents.applied + 1) else {
-            try await fetchAnewIfRemade(bucket, contents)
+            // Where a consumer does not tell that the bucket was made anew.
+            if !bucket.followsReliably, contents.mustCheck(every: .seconds(1)) {
+                try await readAnewIfRemade(await bucket.end().created)
+            }
             return true
         }
         // Not the newest meta message: that is a search through all subjects for some servers.
-        let last = try await bucket.lastSequence()
-        if bucket.followsReliably { return try await waitForFeed(newer, last, bucket, contents) }
-        return try await fetch(newer, last, bucket, contents)
+        let end = try await bucket.end()
+        if try await readAnewIfRemade(end.created) { return true }
+        if bucket.followsReliably { return try await waitForFeed(newer, end.last) }
+        return try await fetch(newer, end.last)
+    }
+
+    /// A bucket that was deleted and made again counts its messages anew: nothing that is known of it holds. True where
+    /// the index was built since.
+    @discardableResult
+    private func readAnewIfRemade(_ created: String) async throws(StorageError) -> Bool {
+        if contents.restart(ifOutdatedBy: created) { startFeed() }
+        guard contents.phase == .building else { return false }
+        try await waitUntilBuilt()
+        return true
     }
 
     // MARK: Servers whose consumers can be relied on
 
     /// What the feed does not bring soon is fetched: a consumer may have passed over it.
-    private static func waitForFeed(
-        _ newer: StoredMessage, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
-    ) async throws(StorageError) -> Bool {
+    private func waitForFeed(_ newer: StoredMessage, _ last: UInt64) async throws(StorageError) -> Bool {
         var newer = newer
         while true {
             await contents.wait(for: newer.sequence, timeout: .milliseconds(500))
@@ -164,7 +183,7 @@ final class LiveIndex: Sendable {
             case .idle, .building, .ended:
                 throw StorageError(.unavailable, "bucket “\(bucket.name)” was made anew just now; try again")
             }
-            if contents.applied < newer.sequence { return try await fetch(newer, last, bucket, contents) }
+            if contents.applied < newer.sequence { return try await fetch(newer, last) }
             guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return true }
             if next.sequence > last { return false }
             newer = next
@@ -177,7 +196,7 @@ final class LiveIndex: Sendable {
             do throws(NATSError) {
                 switch try await consumer.next() {
                 case .message(let message): contents.apply(message)
-                case .caughtUp: contents.becomeLive()
+                case .caughtUp: contents.becomeLive(created: consumer.created)
                 case .restarted: contents.restart()
                 // Whoever asked had to fetch what this one passed over.
                 case .idle:
@@ -190,51 +209,53 @@ final class LiveIndex: Sendable {
             }
         }
         await consumer.stop()
-        if case .tooLarge = contents.phase { return }
-        contents.end()
+        if !Task.isCancelled { contents.end() }
     }
 
     // MARK: Fetching what is new, which is all that can be done with older servers
 
-    private static func fetch(
-        _ newer: StoredMessage, _ last: UInt64, _ bucket: Bucket, _ contents: IndexContents
-    ) async throws(StorageError) -> Bool {
+    private func fetch(_ newer: StoredMessage, _ last: UInt64) async throws(StorageError) -> Bool {
         var newer = newer
         for _ in 0..<Bucket.few {
-            contents.apply(newer)
+            contents.apply(newer, isFetched: true)
+            if contents.phase == .tooLarge { return true }
             guard let next = try await bucket.metaMessage(from: contents.applied + 1) else { return true }
             if next.sequence > last { return false }
             newer = next
         }
-        try await fetchAll(bucket, contents)
+        do throws(StorageError) {
+            try await Self.fetchAll(bucket, contents, isFetched: true)
+        } catch {
+            if contents.phase != .tooLarge { throw error }
+        }
         return true
     }
 
-    private static func fetchAll(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
+    /// - Throws: `tooLarge`, as soon as there are more objects than the index may hold.
+    private static func fetchAll(
+        _ bucket: Bucket, _ contents: IndexContents, isFetched: Bool
+    ) async throws(StorageError) {
         try await bucket.forEachMeta(from: contents.applied + 1, progress: { contents.noteReceived() }) {
-            contents.apply($0)
+            message throws(StorageError) in
+            contents.apply(message, isFetched: isFetched)
+            guard contents.phase != .tooLarge else {
+                throw StorageError(.tooLarge, "bucket “\(bucket.name)” has more objects than its index may hold")
+            }
         }
-    }
-
-    /// A bucket that was deleted and made again has lower sequences; a consumer would tell.
-    private static func fetchAnewIfRemade(_ bucket: Bucket, _ contents: IndexContents) async throws(StorageError) {
-        guard !bucket.followsReliably, contents.mustCheck(every: .seconds(1)) else { return }
-        guard try await bucket.lastSequence() < contents.applied else { return }
-        contents.restart()
-        try await fetchAll(bucket, contents)
-        contents.becomeLive()
     }
 
     private static func fill(_ bucket: Bucket, _ contents: IndexContents) async {
         while !Task.isCancelled {
             do throws(StorageError) {
-                try await fetchAll(bucket, contents)
-                return contents.becomeLive()
+                let created = try await bucket.end().created
+                try await fetchAll(bucket, contents, isFetched: false)
+                return contents.becomeLive(created: created)
             } catch {
+                if contents.phase == .tooLarge { return }
                 if (error.cause as? NATSError)?.code == .connectionClosed { break }
                 try? await Task.sleep(for: .milliseconds(100))
             }
         }
-        contents.end()
+        if !Task.isCancelled { contents.end() }
     }
 }

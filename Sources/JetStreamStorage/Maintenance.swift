@@ -63,7 +63,7 @@ extension JetStreamStore: MaintainedStore {
             return false
         }
         index?.learn(StoredMeta(key: stored.key, sequence: ack.sequence, time: .now, meta: marker))
-        await purger.discard(stored.meta.nuid)
+        await purger.discardReplaced(stored.meta.nuid)
         return true
     }
 

@@ -6,32 +6,32 @@ extension Bucket {
     private static let segment: UInt64 = 1024
     private static let width = 32
 
-    /// So often what was written meanwhile is read too.
+    /// How many further passes read what was written meanwhile.
     private static let rounds = 1000
 
     /// Gives a meta message of every key that has one from `first` on to the end, in order, and goes on until there is
     /// none that was not given: whatever is replaced meanwhile moves to the end of the stream, and would be missed
     /// otherwise. Of one key there may be several.
     ///
-    /// - Parameter progress: called for what came, though it may not be its turn yet; from any task.
+    /// - Parameters:
+    ///   - atLeader: whether nobody else may tell what there is, whatever the bucket's reads are like.
+    ///   - progress: called for what came, though it may not be its turn yet; from any task.
     /// - Throws: `timeout` or `unavailable` where the bucket is written to faster than it can be read.
     func forEachMeta(
-        from first: UInt64 = 1, progress: @escaping @Sendable () -> Void = {}, _ take: (StoredMessage) -> Void
+        from first: UInt64 = 1, atLeader: Bool = false, progress: @escaping @Sendable () -> Void = {},
+        _ take: (StoredMessage) throws(StorageError) -> Void
     ) async throws(StorageError) {
         var next = first
         for _ in 0..<Self.rounds {
             if followsReliably {
-                next =
-                    try await mapped(name) { () async throws(NATSError) in
-                        try await control.scan(format.stream, filter: format.allMeta, startSequence: next) { take($0) }
-                    } + 1
+                next = try await scan(from: next, take)
             } else {
-                next = try await walk(from: next, progress, take)
+                next = try await walk(from: next, atLeader, progress, take)
             }
             // Not far from the end a request for each is quicker than another walk.
             for _ in 0..<Self.few {
-                guard let message = try await metaMessage(from: next) else { return }
-                take(message)
+                guard let message = try await metaMessage(from: next, atLeader: atLeader) else { return }
+                try take(message)
                 next = message.sequence + 1
             }
         }
@@ -42,9 +42,31 @@ extension Bucket {
     /// So many are fetched one behind the other, before many are at once.
     static let few = 16
 
+    /// What a consumer gives from `first` on; the sequence to go on at.
+    private func scan(
+        from first: UInt64, _ take: (StoredMessage) throws(StorageError) -> Void
+    ) async throws(StorageError) -> UInt64 {
+        var refusal: StorageError?
+        do throws(NATSError) {
+            let last = try await control.scan(format.stream, filter: format.allMeta, startSequence: first) {
+                message throws(NATSError) in
+                do throws(StorageError) {
+                    try take(message)
+                } catch {
+                    refusal = error
+                    throw NATSError(.cancelled, "the walk through “\(format.stream)” is given up")
+                }
+            }
+            return last + 1
+        } catch {
+            throw refusal ?? StorageError(error, bucket: name)
+        }
+    }
+
     /// What the stream holds from `first` up to its end at the beginning; the sequence to go on at.
     private func walk(
-        from first: UInt64, _ progress: @escaping @Sendable () -> Void, _ take: (StoredMessage) -> Void
+        from first: UInt64, _ atLeader: Bool, _ progress: @escaping @Sendable () -> Void,
+        _ take: (StoredMessage) throws(StorageError) -> Void
     ) async throws(StorageError) -> UInt64 {
         let last = try await lastSequence()
         guard first <= last else { return first }
@@ -55,7 +77,7 @@ extension Bucket {
                 guard asked <= last else { return }
                 let range = asked...min(last, asked + Self.segment - 1)
                 asked = range.upperBound + 1
-                group.addTask { Segment(start: range.lowerBound, found: await walk(range, progress)) }
+                group.addTask { Segment(start: range.lowerBound, found: await walk(range, atLeader, progress)) }
             }
             for _ in 0..<Self.width { ask() }
             for await segment in group {
@@ -66,7 +88,12 @@ extension Bucket {
                     return error
                 }
                 while let messages = early.removeValue(forKey: given) {
-                    messages.forEach(take)
+                    do throws(StorageError) {
+                        for message in messages { try take(message) }
+                    } catch {
+                        group.cancelAll()
+                        return error
+                    }
                     given += Self.segment
                     ask()
                 }
@@ -85,12 +112,12 @@ extension Bucket {
 
     /// The meta messages of a range of sequences, each asked for behind the one before.
     private func walk(
-        _ range: ClosedRange<UInt64>, _ progress: @Sendable () -> Void
+        _ range: ClosedRange<UInt64>, _ atLeader: Bool, _ progress: @Sendable () -> Void
     ) async -> Result<[StoredMessage], StorageError> {
         var found: [StoredMessage] = []
         var next = range.lowerBound
         do throws(StorageError) {
-            while next <= range.upperBound, let message = try await metaMessage(from: next),
+            while next <= range.upperBound, let message = try await metaMessage(from: next, atLeader: atLeader),
                 message.sequence <= range.upperBound
             {
                 progress()
@@ -104,7 +131,9 @@ extension Bucket {
     }
 
     /// The first meta message at or behind `sequence`; nil where there is none.
-    func metaMessage(from sequence: UInt64) async throws(StorageError) -> StoredMessage? {
-        try await message(.nextBySubject(format.allMeta, startSequence: sequence))
+    func metaMessage(
+        from sequence: UInt64, atLeader: Bool = false
+    ) async throws(StorageError) -> StoredMessage? {
+        try await message(.nextBySubject(format.allMeta, startSequence: sequence), atLeader: atLeader)
     }
 }

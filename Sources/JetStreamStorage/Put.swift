@@ -14,8 +14,8 @@ struct Put: Sendable {
     let purger: Purger
     let guess: Guess
     let locks: KeyLocks
-    /// Turns of atomic puts.
-    let batches: KeyLocks
+    /// For atomic puts.
+    let batches: Permits
     let key: ObjectKey
     let options: PutOptions
     let nuid = NUID.next()
@@ -56,14 +56,14 @@ struct Put: Sendable {
         if let bytes = body.bytesAtHand, bytes.count <= bucket.chunkSize { return try await small(bytes, body) }
         // Before any chunk: a put that can't succeed costs one read.
         let predecessor = try admitted(try await bucket.predecessor(key))
-        let window = bucket.bulk.publishWindow(limit: window(of: bucket.chunkSize), budget: bucket.budget)
+        let window = bucket.bulk.publishWindow(
+            limit: window(of: bucket.chunkSize), budget: bucket.budget, repeatingIn: bucket.format.stream)
         let meta: ObjectMeta
         do throws(StorageError) {
             meta = try await store(body, window)
             if Task.isCancelled { throw StorageError.cancelled }
         } catch {
-            await window.abort()
-            await purger.discard(nuid)
+            if await window.abort() { discard() }
             throw error
         }
         return try await commit(meta, replacing: predecessor, nil)
@@ -135,11 +135,10 @@ struct Put: Sendable {
             }
             return try await commit(meta ?? self.meta(of: bytes), replacing: predecessor, outcome)
         case .pending(let pending):
-            let predecessor = try await withChunk(bytes.count) { () async throws(NATSError) in
+            try await withChunk(bytes.count) { () async throws(NATSError) in
                 try await store(chunk)
-                return try await pending.value()
             }
-            return try await commit(meta(of: bytes), replacing: admittedOrDiscarded(predecessor), nil)
+            return try await commit(meta(of: bytes), replacing: admittedOrDiscarded(pending), nil)
         }
     }
 
@@ -153,7 +152,7 @@ struct Put: Sendable {
         _ = try await bucket.control.publishToTheEnd(chunk)
     }
 
-    /// Runs what stores a chunk of so many bytes; where it throws, the chunk goes.
+    /// Runs what stores a chunk of so many bytes; where it throws, what may be stored of it goes.
     private func withChunk<Value>(
         _ bytes: Int, _ store: () async throws(NATSError) -> Value
     ) async throws(StorageError) -> Value {
@@ -166,18 +165,20 @@ struct Put: Sendable {
             return value
         } catch {
             if let flight { bucket.budget.end(flight, isStored: false) }
-            await purger.discard(nuid)
+            if !error.isUnstored { discard() }
             throw StorageError(error, bucket: bucket.name)
         }
     }
 
-    private func admittedOrDiscarded(_ message: StoredMessage?) async throws(StorageError) -> StoredMeta? {
+    private func admittedOrDiscarded(_ pending: PendingMessage) async throws(StorageError) -> StoredMeta? {
         do throws(StorageError) {
-            let current = message.map { StoredMeta(replacing: $0, key: key) }
+            let current = try await mapped(bucket.name) { () async throws(NATSError) in
+                try await bucket.predecessor(key, pending)
+            }
             guess.saw(absent: current == nil)
             return try admitted(current)
         } catch {
-            await purger.discard(nuid)
+            discard()
             throw error
         }
     }

@@ -21,7 +21,7 @@ extension Put {
         try await locks.withLock(key) { () async throws(StorageError) in
             // Those that wait in turn wait for long where the server is slow.
             if Task.isCancelled {
-                await purger.discard(nuid)
+                discard()
                 throw StorageError.cancelled
             }
             // The one before has told the index what it stored.
@@ -48,19 +48,22 @@ extension Put {
         do throws(StorageError) {
             ack = try await settled(meta, replacing: predecessor, outcome)
         } catch {
-            if !isUndecided(error) { await purger.discard(nuid) }
+            if !isUndecided(error) { discard() }
             throw error
         }
         guard let ack else { return nil }
         if ack.duplicate {
-            await purger.discard(nuid)
+            discard()
             return try await earlier(ack.sequence, meta)
         }
-        if let old = predecessor?.meta, old.nuid != nuid, old.chunks > 0 { await purger.discard(old.nuid) }
+        if let old = predecessor?.meta, old.nuid != nuid, old.chunks > 0 { await purger.discardReplaced(old.nuid) }
         let stored = StoredMeta(key: key, sequence: ack.sequence, time: now, meta: meta)
         index?.learn(stored)
         return stored.info
     }
+
+    /// Sees to it that what this put stored goes. Of a batch that was not committed nothing is stored.
+    func discard() { if !bucket.isAtomic { purger.discard(nuid) } }
 
     /// What is there now, where the put still may replace it.
     func current() async throws(StorageError) -> StoredMeta? {
@@ -69,7 +72,7 @@ extension Put {
             try options.precondition.check(bucket.liveVersion(current), of: key)
             return current
         } catch {
-            await purger.discard(nuid)
+            discard()
             throw error
         }
     }

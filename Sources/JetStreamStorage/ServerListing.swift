@@ -52,7 +52,7 @@ private struct FirstKeys {
         var prefix: String?
         for key in entries.keys.sorted() {
             let common = query.commonPrefix(of: key)
-            if let common, common == prefix { entries[key] = nil; continue }
+            if let common, prefix.map(common.utf8IsEqual) ?? false { entries[key] = nil; continue }
             prefix = common
             kept.append(key)
         }

@@ -38,6 +38,11 @@ struct StoredMeta: Sendable {
         self.init(key: key, sequence: message.sequence, time: message.time, meta: meta)
     }
 
+    /// Whether it is `message`: a sequence alone is not, where the bucket was made anew.
+    func isStored(as message: StoredMessage) -> Bool {
+        sequence == message.sequence && abs(time.timeIntervalSince(message.time)) < 0.001
+    }
+
     var version: Version { Version(String(sequence)) }
 
     /// By the writer's clock, as its put's answer said it, or the server's.

@@ -19,7 +19,6 @@ final class ConnectionEvents: Sendable {
         /// Whether it is closed here.
         var isEnding = false
         var watchers: [StateWatcher] = []
-        var errorWatchers: [AsyncStream<NATSError>.Continuation] = []
         var queues: [ObjectIdentifier: WeakQueue] = [:]
         var inbox: String?
     }
@@ -110,16 +109,14 @@ final class ConnectionEvents: Sendable {
     func close() {
         change(to: .closed)
         requests.close(NATSError(.connectionClosed, "the NATS connection is closed"))
-        let (watchers, errorWatchers, queues) = state.withLock { state in
+        let (watchers, queues) = state.withLock { state in
             defer {
                 state.watchers = []
-                state.errorWatchers = []
                 state.queues = [:]
             }
-            return (state.watchers, state.errorWatchers, state.queues.values.compactMap(\.queue))
+            return (state.watchers, state.queues.values.compactMap(\.queue))
         }
         watchers.forEach { $0.finish() }
-        errorWatchers.forEach { $0.finish() }
         queues.forEach { $0.finish(nil) }
         Self.registry.withLock { _ = $0.events.removeValue(forKey: number) }
     }
@@ -129,14 +126,6 @@ final class ConnectionEvents: Sendable {
             of: NATSConnection.State.self, bufferingPolicy: .bufferingNewest(16))
         state.withLock { state in
             if state.state == .closed { continuation.finish() } else { state.watchers.append(continuation) }
-        }
-        return stream
-    }
-
-    func watchErrors() -> AsyncStream<NATSError> {
-        let (stream, continuation) = AsyncStream.makeStream(of: NATSError.self, bufferingPolicy: .bufferingNewest(64))
-        state.withLock { state in
-            if state.state == .closed { continuation.finish() } else { state.errorWatchers.append(continuation) }
         }
         return stream
     }
@@ -160,7 +149,6 @@ final class ConnectionEvents: Sendable {
         errors.add(1, ordering: .relaxed)
         logger?.warning("NATS: \(error)")
         if error.code == .permission { failOperation(detail, error) }
-        state.withLock { $0.errorWatchers }.forEach { $0.yield(error) }
     }
 
     /// The server names the subject: `Permissions Violation for Publish to "a.b"`.

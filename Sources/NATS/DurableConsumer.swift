@@ -84,7 +84,7 @@ extension JetStream {
         do throws(NATSError) {
             return try await consumerInfo(stream, name).config
         } catch {
-            if case .api(_, 10014) = error.code { return nil }
+            if case .api(_, JetStreamErrorCode.consumerNotFound) = error.code { return nil }
             throw error
         }
     }

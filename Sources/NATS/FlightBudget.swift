@@ -4,13 +4,15 @@ import Synchronization
 /// How many bytes may be on their way to a server at once, shared by many writers, so that what they send together does
 /// not lie there so long that it counts as lost.
 ///
-/// It grows as acknowledgements come, and halves where they come late or not at all, as a congestion window does
-/// (RFC 5681): from 4 MiB, between 1 and 16. Room is given in the order of asking.
+/// It grows as acknowledgements come of what filled it, and halves where they come late or not at all, as a congestion
+/// window does (RFC 5681): from 4 MiB, between 1 and 16. Room is given in the order of asking.
 public final class FlightBudget: Sendable {
     /// Bytes on their way, to be given back by ``end(_:isStored:)``.
     public struct Flight: Sendable {
         let bytes: Int
         let start: ContinuousClock.Instant
+        /// Whether it went on its way where more than half of the budget was taken.
+        let isNearLimit: Bool
     }
 
     private typealias Continuation = CheckedContinuation<Bool, Never>
@@ -31,6 +33,8 @@ public final class FlightBudget: Sendable {
         /// Their numbers in the order of their coming, and those of some that were cancelled.
         var order: Deque<Int> = []
         var lastNumber = 0
+
+        var isNearLimit: Bool { inFlight > limit / 2 }
 
         mutating func admit(_ bytes: Int) -> Bool {
             // One that is larger than the budget goes alone.
@@ -93,7 +97,7 @@ public final class FlightBudget: Sendable {
         if !state.withLock({ $0.waiting.isEmpty && $0.admit(bytes) }), await !turn(bytes) {
             throw NATSError(.cancelled, "the caller gave up")
         }
-        return Flight(bytes: bytes, start: .now)
+        return Flight(bytes: bytes, start: .now, isNearLimit: state.withLock { $0.isNearLimit })
     }
 
     /// Gives the room back: the server has answered, or was waited for long enough.
@@ -101,10 +105,11 @@ public final class FlightBudget: Sendable {
         let now = ContinuousClock.now
         let admitted = state.withLock { state in
             state.inFlight -= flight.bytes
-            if isStored, now - flight.start < late {
-                state.grow(by: flight.bytes)
-            } else {
+            if !isStored || now - flight.start >= late {
                 state.shrink(since: flight.start, now: now)
+            } else if flight.isNearLimit || !state.waiting.isEmpty {
+                // Others tell nothing of what the server bears.
+                state.grow(by: flight.bytes)
             }
             return state.takeAdmitted()
         }

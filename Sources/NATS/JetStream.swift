@@ -46,7 +46,7 @@ public struct JetStream: Sendable {
 
     /// Changes some of a stream's settings; the others stay, those too that this program does not know.
     ///
-    /// Whoever changes the stream between the question and the answer is not heard.
+    /// Not atomic: what another client changes between the read and the write is lost.
     package func updateStream(
         _ stream: String, _ change: (inout [String: JSONValue]) -> Void
     ) async throws(NATSError) -> StreamInfo {
@@ -73,6 +73,28 @@ public struct JetStream: Sendable {
             let page: Page = try await call("STREAM.NAMES", Query(subject: subject, offset: names.count))
             names += page.streams ?? []
             if page.streams?.isEmpty ?? true || names.count >= page.total { return names }
+        }
+    }
+
+    /// The names of the streams that mirror `stream`, in the same account.
+    public func mirrors(of stream: String) async throws(NATSError) -> [String] {
+        struct Query: Encodable {
+            let offset: Int
+        }
+        struct Page: Decodable {
+            struct Stream: Decodable {
+                let config: StreamConfiguration
+            }
+            let total: Int
+            let streams: [Stream]?
+        }
+        var (mirrors, count) = ([String](), 0)
+        while true {
+            let page: Page = try await call("STREAM.LIST", Query(offset: count))
+            let streams = page.streams ?? []
+            mirrors += streams.map(\.config).filter { $0.mirror?.name == stream }.map(\.name)
+            count += streams.count
+            if streams.isEmpty || count >= page.total { return mirrors }
         }
     }
 
@@ -172,8 +194,12 @@ public struct JetStream: Sendable {
     }
 
     /// At most `limit` publishes at once, and no more than there is room for in `budget`; each is acknowledged.
-    public func publishWindow(limit: Int, budget: FlightBudget? = nil) -> PublishWindow {
-        PublishWindow(self, limit: limit, budget: budget)
+    ///
+    /// - Parameter stream: where what the server refuses because too much came at once is to be sent again.
+    public func publishWindow(
+        limit: Int, budget: FlightBudget? = nil, repeatingIn stream: String? = nil
+    ) -> PublishWindow {
+        PublishWindow(self, limit: limit, budget: budget, name: stream)
     }
 
     private func call<Answer: Decodable>(
@@ -220,7 +246,7 @@ public struct PendingMessage: Sendable {
         do {
             return try StoredMessage(JetStream.decode(MessageAnswer.self, from: answer, subject).message)
         } catch {
-            if case .api(_, 10037) = error.code { return nil }
+            if case .api(_, JetStreamErrorCode.noMessageFound) = error.code { return nil }
             throw error
         }
     }

@@ -84,9 +84,6 @@ public final class NATSConnection: Sendable {
     /// Every change of state from now on; ends when the connection is closed. A slow reader misses the oldest.
     public func stateChanges() -> AsyncStream<State> { events.watchStates() }
 
-    /// What the server reports beside any operation. A slow reader misses the oldest.
-    public func errors() -> AsyncStream<NATSError> { events.watchErrors() }
-
     /// The most bytes that the current server takes in one message, headers included.
     public var maxPayload: Int {
         let limit = natsConnection_GetMaxPayload(handle.pointer)
@@ -110,7 +107,7 @@ public final class NATSConnection: Sendable {
     /// Hands a message to the server: no more is known when this returns.
     ///
     /// - Throws: `invalidArgument`, `maxPayload`, `disconnected`, `connectionClosed`. That the server forbids the
-    ///   subject is told later, by ``errors()``.
+    ///   subject is told later, in the log.
     public func publish(
         _ subject: String, headers: NATSHeaders = [:], payload: [UInt8] = [], reply: String? = nil
     ) async throws(NATSError) {

@@ -62,6 +62,14 @@ public struct NATSError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether it proves that the message which it is about reached no stream.
+    public var isUnstored: Bool {
+        switch code {
+        case .invalidArgument, .maxPayload, .noResponders: true
+        default: false
+        }
+    }
+
     /// The error that a library call's status stands for; nil for success.
     init?(_ status: natsStatus, _ action: @autoclosure () -> String) {
         guard status != NATS_OK else { return nil }

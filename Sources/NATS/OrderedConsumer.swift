@@ -34,8 +34,8 @@ public struct OrderedConsumer: Sendable {
     private let filter: String
     /// The last message that was read.
     public private(set) var lastSequence: UInt64
-    /// When the stream was created that it was read from.
-    private var created: String?
+    /// When the stream was created that it is read from; nil before the first event.
+    public private(set) var created: String?
     /// How many messages the server had still to send when it sent the last one.
     private var pending: UInt64 = 0
     private var link: Link?

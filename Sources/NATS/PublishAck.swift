@@ -2,6 +2,7 @@ import Encodings
 
 /// That a message is stored.
 public struct PublishAck: Sendable, Hashable {
+    /// The message's place in the stream.
     public var sequence: UInt64
     /// Whether a message of the same id was stored before; `sequence` is that one's then.
     public var duplicate: Bool

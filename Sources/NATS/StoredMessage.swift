@@ -4,7 +4,9 @@ public import FoundationEssentials
 /// A message as a stream holds it.
 public struct StoredMessage: Sendable {
     private let message: NATSMessage
+    /// The subject under which it is stored.
     public let subject: String
+    /// Its place in the stream.
     public let sequence: UInt64
     /// When it was stored, by the server's clock.
     public let time: Date
@@ -18,6 +20,9 @@ public struct StoredMessage: Sendable {
 
     /// Its headers, read anew at each call, with those that a direct get adds.
     public var headers: NATSHeaders { message.headers }
+
+    /// The stream whose copy of it a direct get was answered with, which may be a mirror; nil elsewhere.
+    public var answeringStream: String? { message.firstHeader("Nats-Stream") }
 
     /// Its bytes.
     public var payload: [UInt8] { message.payload }

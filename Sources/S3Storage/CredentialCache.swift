@@ -36,9 +36,9 @@ actor CredentialCache {
         }
     }
 
-    /// Forgets what the service refused.
-    func invalidate() {
-        held = nil
+    /// Forgets what the service refused; what was fetched meanwhile stays.
+    func invalidate(_ refused: S3Credentials) {
+        if held == refused { held = nil }
     }
 
     private func fetched() async throws(StorageError) -> S3Credentials {

@@ -67,12 +67,16 @@ struct S3Bucket: Sendable {
     func delete(_ key: ObjectKey, _ precondition: Precondition) async throws(StorageError) -> Bool {
         if case .matches(let version) = precondition { return try await delete(key, version) }
         // S3 does not say whether there was one. With a condition, of racing deletes one only is told so.
+        var isAnswerLost = false
         for _ in 0..<10 where abilities.compareAndSwap {
-            guard let found = try await head(key) else { return false }
-            if try await sendDelete(key, S3Version(found.version)) == nil { return true }
+            // What was there is gone: by this delete, as far as can be told.
+            guard let found = try await head(key) else { return isAnswerLost }
+            guard let failure = try await sendDelete(key, S3Version(found.version)) else { return true }
+            isAnswerLost = isAnswerLost || failure.earlier != nil
         }
-        guard try await head(key) != nil else { return false }
-        return try await sendDelete(key, nil) == nil
+        guard try await head(key) != nil else { return isAnswerLost }
+        let failure = try await sendDelete(key, nil)
+        return failure.map { $0.earlier != nil } ?? true
     }
 
     private func delete(_ key: ObjectKey, _ version: Version) async throws(StorageError) -> Bool {

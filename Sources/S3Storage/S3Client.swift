@@ -72,7 +72,8 @@ final class S3Client: Sendable {
     private func retrying<Value: Sendable>(
         _ attempt: () async throws(S3Failure) -> Value
     ) async throws(S3Failure) -> Value {
-        try await retries.retrying(renew: { [credentials] in await credentials?.invalidate() }, attempt)
+        // Credentials that were refused have been invalidated already.
+        try await retries.retrying(renew: {}, attempt)
     }
 
     private func sendOnce(_ request: S3Request) async throws(S3Failure) -> S3Response {
@@ -93,14 +94,15 @@ final class S3Client: Sendable {
             let response = try await attempt(question)
             _ = try? await response.body.collect(upTo: 1)
         } catch {
-            // Of no bytes there is none.
+            // An empty object has no byte range.
             if error.status == 416 { return }
             throw error.isUnexplained ? refused : error
         }
     }
 
     private func attempt(_ request: S3Request) async throws(S3Failure) -> S3Response {
-        let signed = try await sign(request)
+        let current = try await currentCredentials()
+        let signed = sign(request, current)
         let response: HTTPResponse
         do throws(HTTPError) { response = try await http.send(signed) } catch { throw S3Failure(error) }
         if (200..<300).contains(response.status) {
@@ -108,7 +110,11 @@ final class S3Client: Sendable {
         }
         let body = try await Self.collect(response.body, Self.errorLimit)
         let failure = S3Failure(status: response.status, headers: response.headers, body: body)
-        if case .setClock = failure.remedy { learnClock(response.headers["Date"]) }
+        switch failure.remedy {
+        case .setClock: learnClock(response.headers["Date"])
+        case .refreshCredentials: if let current { await credentials?.invalidate(current) }
+        case .none, .wait: break
+        }
         throw response.wasSentAgain ? failure.afterLostAnswer() : failure
     }
 
@@ -117,21 +123,22 @@ final class S3Client: Sendable {
         clockOffset.withLock { $0 = date.timeIntervalSinceNow }
     }
 
-    private func sign(_ request: S3Request) async throws(S3Failure) -> HTTPRequest {
+    private func currentCredentials() async throws(S3Failure) -> S3Credentials? {
+        do throws(StorageError) { return try await credentials?.current() } catch { throw S3Failure(refusal: error) }
+    }
+
+    /// - Parameter credentials: nil: it goes out unsigned.
+    private func sign(_ request: S3Request, _ credentials: S3Credentials?) -> HTTPRequest {
         let time = SigningTime(Date.now.addingTimeInterval(clockOffset.withLock { $0 }))
         let (body, hash) = payload(of: request.body)
         var headers = request.headers
         if let credentials {
-            let current: S3Credentials
-            do throws(StorageError) { current = try await credentials.current() } catch {
-                throw S3Failure(refusal: error)
-            }
             headers += [("x-amz-date", time.stamp), ("x-amz-content-sha256", hash)]
-            if let token = current.sessionToken { headers.append(("x-amz-security-token", token)) }
+            if let token = credentials.sessionToken { headers.append(("x-amz-security-token", token)) }
             let signable = Signer.Request(
                 method: request.method.rawValue, path: endpoint.path(request.key), query: request.query,
                 headers: headers + [("host", endpoint.host)], payloadHash: hash)
-            headers.append(("authorization", signer.authorization(signable, current, time)))
+            headers.append(("authorization", signer.authorization(signable, credentials, time)))
         }
         let url = endpoint.url(endpoint.path(request.key), query: PercentEncoding.query(request.query))
         var signed = HTTPRequest(request.method, url, body: body, timeout: request.timeout)

@@ -71,8 +71,11 @@ public struct S3Configuration: Sendable {
     public var conditionalMultipart: Bool?
     /// In which order the server lists; where it can't be tried out, it counts as `other`.
     public var listOrder = ListOrder.detect
-    /// Where set, opening the store aborts uploads in parts beneath the prefix that are older: what a crash left.
-    public var abortUploadsAfter: Duration?
+    /// How old an unfinished upload in parts beneath the prefix is when it is aborted, whoever began it: what a crash left,
+    /// or an answer that was lost. Looked for once an hour, where somebody looks after the store; nil: never.
+    public var abortUploadsAfter: Duration? = .seconds(7 * 86_400)
+    /// How often they are looked for.
+    package var cleanEvery = Duration.seconds(3600)
     /// The storage class of new objects.
     public var storageClass: String?
     /// `AES256` or `aws:kms`.
@@ -81,7 +84,7 @@ public struct S3Configuration: Sendable {
     public var kmsKeyID: String?
     /// How often a request is tried.
     public var maxAttempts = 5
-    /// Half of what the wait before the second attempt may take, in seconds.
+    /// The longest wait before the second attempt; it doubles from then on.
     package var retryBase = Duration.milliseconds(200)
     /// Timeouts, proxy, certificates, connections.
     public var http = HTTPOptions()

@@ -20,6 +20,8 @@ struct S3Failure: ServiceFailure {
     var refusal: StorageError?
     var earlier: (any ServiceFailure)?
 
+    private static let nonsense = "MalformedAnswer"
+
     init(_ error: HTTPError) {
         transport = error
         message = error.message
@@ -42,7 +44,7 @@ struct S3Failure: ServiceFailure {
     /// An answer that makes no sense.
     init(nonsense message: String) {
         status = 200
-        code = "MalformedAnswer"
+        code = Self.nonsense
         self.message = message
     }
 
@@ -52,9 +54,9 @@ struct S3Failure: ServiceFailure {
     /// Whether a precondition did not hold; on a write S3 says of a missing object 404.
     var isPrecondition: Bool { status == 412 || code == "PreconditionFailed" }
 
-    /// Slowed down, nothing has begun.
+    /// Slowed down, nothing has begun. An answer that makes no sense, as a proxy may give it, says nothing.
     var mayHaveHappened: Bool {
-        transport.map { $0.retry == .ifIdempotent } ?? (status >= 500 && code != "SlowDown")
+        transport.map(\.mayHaveHappened) ?? (status >= 500 && code != "SlowDown" || code == Self.nonsense)
     }
 
     /// Whether the answer is of the kind that has no body: a refusal without its reason.

@@ -128,7 +128,7 @@ extension S3Bucket {
         let modified = ServerTime.iso(object.text("LastModified")) ?? Date(timeIntervalSince1970: 0)
         let version = S3Version(etag: ETag.bare(object.text("ETag") ?? ""), token: nil, modified: modified)
         return ObjectInfo(
-            key: key, size: object.text("Size").flatMap { Int($0) } ?? 0, version: version.version, digest: nil,
+            key: key, size: object.size, version: version.version, digest: nil,
             modified: modified)
     }
 

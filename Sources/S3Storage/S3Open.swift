@@ -112,7 +112,7 @@ struct S3Probe: Sendable {
         do throws(S3Failure) {
             _ = try await client.head(put([]))
         } catch {
-            // Who may not write needs no conditions.
+            // Who may only read needs no conditions.
             if error.code == "AccessDenied" || error.status == 403 { return abilities }
             throw error
         }

@@ -17,11 +17,18 @@ public import Storage
 /// reported as forbidden, and `s3:AbortMultipartUpload`.
 public final class S3Store: Store {
     let bucket: S3Bucket
+    let cleaning: CleaningSchedule?
+    let logger: Logger
     private let http: HTTPClient
 
-    private init(_ bucket: S3Bucket, _ http: HTTPClient) {
+    private init(_ bucket: S3Bucket, _ http: HTTPClient, _ logger: Logger) {
         self.bucket = bucket
         self.http = http
+        self.logger = logger
+        let configuration = bucket.configuration
+        cleaning = configuration.abortUploadsAfter.map {
+            CleaningSchedule(every: configuration.cleanEvery, grace: $0)
+        }
     }
 
     /// Opens a bucket, creating it where it is missing and the configuration says so.
@@ -39,22 +46,11 @@ public final class S3Store: Store {
         }
         do throws(StorageError) {
             let client = try await client(configuration, environment, http)
-            let store = S3Store(
-                try await S3Opening(configuration: configuration, client: client, logger: logger).bucket(), http)
-            if let age = configuration.abortUploadsAfter { await store.clean(olderThan: age, logger) }
-            return store
+            let opening = S3Opening(configuration: configuration, client: client, logger: logger)
+            return S3Store(try await opening.bucket(), http, logger)
         } catch {
             await http.shutdown()
             throw error.during(.open)
-        }
-    }
-
-    private func clean(olderThan age: Duration, _ logger: Logger) async {
-        do throws(StorageError) {
-            let count = try await abortUploads(before: .now.addingTimeInterval(-(age / .seconds(1))))
-            if count > 0 { logger.notice("aborted \(count) uploads that were begun more than \(age) ago") }
-        } catch {
-            logger.warning("old uploads could not be looked for: \(error.message)")
         }
     }
 

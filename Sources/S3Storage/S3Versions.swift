@@ -61,7 +61,7 @@ extension S3Store {
         else { return nil }
         return S3ObjectVersion(
             key: key, id: id, isLatest: element.text("IsLatest") == "true", isDeletion: element.name == "DeleteMarker",
-            size: element.text("Size").flatMap { Int($0) } ?? 0,
+            size: element.size,
             modified: ServerTime.iso(element.text("LastModified")) ?? Date(timeIntervalSince1970: 0))
     }
 

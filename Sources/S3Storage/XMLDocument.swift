@@ -15,6 +15,9 @@ struct XMLElement: Sendable {
 
     /// The text of the first child of that name.
     func text(_ name: String) -> String? { self[name]?.text }
+
+    /// What an object's element says of its size: 0 where that is no size.
+    var size: Int { max(0, text("Size").flatMap { Int($0) } ?? 0) }
 }
 
 /// Reads and writes the few XML documents of S3.

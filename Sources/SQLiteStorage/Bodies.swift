@@ -39,14 +39,15 @@ struct Bodies: Sendable {
     /// Writes chunks from place `first` on.
     func append(_ chunks: [[UInt8]], to body: Int64, at first: Int) async throws(StorageError) {
         guard Int64(first + chunks.count) < Schema.chunksOfBody else {
-            throw StorageError(.tooLarge, "an object has at most \(Int(Schema.chunksOfBody) * Schema.chunk) bytes")
+            throw StorageError(.tooLarge, "an object has at most \(Schema.largest) bytes")
         }
+        let ids = try Self.ids(of: body)
         let deadline = deadline
         try await connections.write { database in
             try Self.renew(body, until: deadline, in: database)
             let insert = try database.statement("INSERT INTO chunks (id, bytes) VALUES (?, ?)")
             for (index, chunk) in chunks.enumerated() {
-                try insert.run(.integer(Self.id(of: first + index, in: body)), .bytes(chunk))
+                try insert.run(.integer(ids.lowerBound + Int64(first + index)), .bytes(chunk))
             }
         }
     }
@@ -55,7 +56,9 @@ struct Bodies: Sendable {
     func read(_ rest: Range<Int>, of body: Int64, _ info: ObjectInfo) async throws(StorageError) -> [UInt8] {
         let place = rest.lowerBound / Schema.chunk
         let start = place * Schema.chunk
-        let bytes = try await chunk(place, of: body)
+        let ids = try Self.ids(of: body)
+        guard place < ids.count else { throw Self.damaged(info) }
+        let bytes = try await chunk(ids.lowerBound + Int64(place))
         guard bytes.count == min(Schema.chunk, info.size - start) else { throw Self.damaged(info) }
         let part = rest.lowerBound - start..<min(rest.upperBound - start, bytes.count)
         return part.count < bytes.count ? Array(bytes[part]) : bytes
@@ -68,10 +71,10 @@ struct Bodies: Sendable {
     /// The bytes of one chunk.
     ///
     /// - Throws: `unavailable` where the object was replaced or deleted so long ago that they are gone.
-    private func chunk(_ place: Int, of body: Int64) async throws(StorageError) -> [UInt8] {
+    private func chunk(_ id: Int64) async throws(StorageError) -> [UInt8] {
         let bytes = try await connections.read { connection in
             if connection.isHurried { throw ReadConnection.TakesLong() }
-            return try connection.statement(.chunk).first(.integer(Self.id(of: place, in: body))) { Array($0.bytes(0)) }
+            return try connection.statement(.chunk).first(.integer(id)) { Array($0.bytes(0)) }
         }
         guard let bytes else {
             throw StorageError(.unavailable, "the object was replaced or deleted while it was read; get it again")
@@ -94,11 +97,12 @@ struct Bodies: Sendable {
 
     /// Whether there may be more.
     private func removeSome(_ body: Int64) async throws(StorageError) -> Bool {
-        try await connections.write { database in
-            let (start, end) = (Self.id(of: 0, in: body), Self.id(of: 0, in: body + 1))
+        // A number that no body has is of no chunks.
+        let ids = (try? Self.ids(of: body)) ?? 0..<0
+        return try await connections.write { database in
             try database.statement(
                 "DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id >= ? AND id < ? LIMIT ?)"
-            ).run(.integer(start), .integer(end), .integer(Self.removedAtOnce))
+            ).run(.integer(ids.lowerBound), .integer(ids.upperBound), .integer(Self.removedAtOnce))
             if database.changesCount == Int(Self.removedAtOnce) { return true }
             try database.statement("DELETE FROM loose WHERE body = ?").run(.integer(body))
             return false
@@ -122,5 +126,13 @@ struct Bodies: Sendable {
         return count
     }
 
-    private static func id(of place: Int, in body: Int64) -> Int64 { body * Schema.chunksOfBody + Int64(place) }
+    /// The ids that chunks of a body have.
+    ///
+    /// - Throws: `internal` for a number that no upload was given: somebody else wrote it into the file.
+    private static func ids(of body: Int64) throws(StorageError) -> Range<Int64> {
+        guard (0..<Int64.max / Schema.chunksOfBody).contains(body) else {
+            throw StorageError(.internal, "a row of the store is damaged")
+        }
+        return body * Schema.chunksOfBody..<(body + 1) * Schema.chunksOfBody
+    }
 }

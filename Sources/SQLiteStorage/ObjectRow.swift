@@ -35,12 +35,12 @@ extension ObjectInfo {
     ///
     /// - Parameter known: its key where that was asked for; read otherwise.
     init(_ row: Statement.Row, from first: Int32, of known: ObjectKey? = nil) throws {
-        guard let key = known ?? ObjectKey(row.bytes(first)),
-            let digest = Digest(bytes: row.bytes(first + 3))
+        guard let key = known ?? ObjectKey(row.bytes(first)), let size = Int(exactly: row.integer(first + 2)),
+            (0...Schema.largest).contains(size), let digest = Digest(bytes: row.bytes(first + 3))
         else { throw StorageError(.internal, "a row of the store is damaged") }
         let attributes = row.bytes(first + 6)
         self.init(
-            key: key, size: Int(row.integer(first + 2)), version: Version(stored: row.integer(first + 1)),
+            key: key, size: size, version: Version(stored: row.integer(first + 1)),
             digest: digest, modified: Timestamp.date(row.integer(first + 4)),
             expires: row.optionalInteger(first + 5).map(Timestamp.date),
             attributes: attributes.isEmpty ? ObjectAttributes() : try AttributesText.decode(Array(attributes)))

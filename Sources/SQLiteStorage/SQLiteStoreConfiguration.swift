@@ -20,7 +20,7 @@ public struct SQLiteStoreConfiguration: Sendable, Hashable {
     public var busyTimeout: Duration
     /// For how long the bytes of an upload that goes on no further are kept.
     public var uploadGrace: Duration
-    /// For how long the bytes of a large object that was replaced or deleted stay for who is reading them.
+    /// For how long the bytes of a large object that was replaced or deleted stay for those who are reading them.
     public var readerGrace: Duration
     /// How often what has expired, and bytes of no object, are cleaned up, beside at the start.
     public var sweepInterval: Duration

@@ -10,6 +10,8 @@ enum Schema {
     static let chunk = 256 << 10
     /// A chunk's id is its body's number times this, and its place: 4 TiB at most.
     static let chunksOfBody: Int64 = 1 << 24
+    /// No object has more bytes.
+    static let largest = Int(chunksOfBody) * chunk
     private static let version = 1
 
     private static let tables = """

@@ -22,7 +22,7 @@ public enum ByteRange: Sendable, Hashable, CustomStringConvertible {
         guard text.hasPrefix("bytes=") else { return nil }
         let ends = text.dropFirst(6).split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         guard ends.count == 2 else { return nil }
-        switch (number(ends[0]), end(ends[1])) {
+        switch (number(ends[0]), number(ends[1])) {
         case (let first?, let last?) where first <= last: return .bounded(first: first, last: last)
         case (let first?, nil) where ends[1].isEmpty: return .from(first)
         case (nil, let count?) where ends[0].isEmpty: return .suffix(count)
@@ -30,17 +30,10 @@ public enum ByteRange: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// An offset: what there is no room for lies beyond every object.
     private static func number(_ digits: Substring) -> Int? {
-        isNumber(digits) ? Int(digits) : nil
-    }
-
-    /// An end, which means the object's where it lies beyond: any number that there is no room for does.
-    private static func end(_ digits: Substring) -> Int? {
-        isNumber(digits) ? Int(digits) ?? .max : nil
-    }
-
-    private static func isNumber(_ digits: Substring) -> Bool {
-        !digits.isEmpty && digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let isNumber = digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        return isNumber && !digits.isEmpty ? Int(digits) ?? .max : nil
     }
 
     /// As a header writes it.

@@ -37,23 +37,25 @@ public final class ChangeQueue: Sendable {
         StoreChanges { () async throws(StorageError) in try await self.next() }
     }
 
-    /// Appends a change; nothing happens after the end.
-    public func send(_ change: StoreChange) {
-        let waiter = state.withLock { state -> CheckedContinuation<Outcome, Never>? in
-            guard state.end == nil else { return nil }
+    /// Appends a change; nothing happens after the end. Whether it was dropped.
+    @discardableResult
+    public func send(_ change: StoreChange) -> Bool {
+        let (waiter, isDropped) = state.withLock { state -> (CheckedContinuation<Outcome, Never>?, Bool) in
+            guard state.end == nil else { return (nil, false) }
             if let waiter = state.waiter {
                 state.waiter = nil
-                return waiter
+                return (waiter, false)
             }
             // Behind a gap nothing is told until the gap is.
-            if state.dropped > 0 || state.changes.count >= capacity {
+            guard state.dropped == 0, state.changes.count < capacity else {
                 state.dropped += 1
-            } else {
-                state.changes.append(change)
+                return (nil, true)
             }
-            return nil
+            state.changes.append(change)
+            return (nil, false)
         }
         waiter?.resume(returning: .success(change))
+        return isDropped
     }
 
     /// Ends it: what is queued is read still, then the end comes, or the error.
@@ -108,6 +110,7 @@ public final class ChangeHub: Sendable {
 
     private struct State {
         var watchers: [Watcher] = []
+        var dropped = 0
         var isFinished = false
     }
 
@@ -123,6 +126,9 @@ public final class ChangeHub: Sendable {
             return !state.watchers.isEmpty
         }
     }
+
+    /// How many changes were dropped, over all who watched.
+    public var dropped: Int { state.withLock { $0.dropped } }
 
     /// What is sent from now on and what the query admits. Letting go of it ends it.
     public func watch(_ query: WatchQuery) -> ChangeQueue {
@@ -140,7 +146,7 @@ public final class ChangeHub: Sendable {
     public func send(_ change: StoreChange) {
         state.withLock { state in
             for watcher in state.watchers where change.key.map(watcher.query.admits) ?? true {
-                watcher.queue?.send(change)
+                if watcher.queue?.send(change) == true { state.dropped += 1 }
             }
         }
     }

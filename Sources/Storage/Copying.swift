@@ -39,10 +39,9 @@ extension Store {
         _ key: ObjectKey, to target: ObjectKey, _ precondition: Precondition
     ) async throws(StorageError) -> (original: ObjectInfo, copy: ObjectInfo) {
         let object = try await get(key)
-        var options = PutOptions(precondition: precondition, attributes: object.info.attributes)
-        if let expires = object.info.expires {
-            options.timeToLive = .milliseconds(max(1, Int64(expires.timeIntervalSinceNow * 1000)))
-        }
+        let options = PutOptions(
+            precondition: precondition, attributes: object.info.attributes,
+            timeToLive: object.info.remainingTimeToLive(at: .now))
         return (object.info, try await put(target, object.body, options: options))
     }
 }

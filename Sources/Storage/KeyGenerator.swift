@@ -5,6 +5,13 @@ import FoundationEssentials
 public protocol KeyGenerator: Sendable {
     /// The key for `message`; nil where the message holds nothing to make one from, so that another generator may try.
     func key(for message: Message) -> ObjectKey?
+
+    /// Whether keys are made of payloads: then an upload, whose content comes later, has to name its key.
+    var needsPayload: Bool { get }
+}
+
+extension KeyGenerator {
+    public var needsPayload: Bool { false }
 }
 
 /// `prefix/yyyy/mm/dd/hh/identifier_seconds`, in UTC: keys of one hour lie together, so a listing by prefix is a
@@ -73,6 +80,8 @@ public struct DigestKeyGenerator: KeyGenerator {
         if let prefix { _ = try ObjectKey(validating: prefix) }
     }
 
+    public var needsPayload: Bool { true }
+
     public func key(for message: Message) -> ObjectKey? {
         ObjectKey((prefix.map { $0 + "/" } ?? "") + Digest(of: message.payload).hexadecimal)
     }
@@ -90,6 +99,8 @@ public struct CompositeKeyGenerator: KeyGenerator {
     public func key(for message: Message) -> ObjectKey? {
         generators.lazy.compactMap { $0.key(for: message) }.first
     }
+
+    public var needsPayload: Bool { generators.contains { $0.needsPayload } }
 }
 
 /// A time as path segments down to the hour.

@@ -118,7 +118,9 @@ public struct ListPageBuilder: Sendable {
         guard query.admits(key) else { return query.isPast(key) ? .stop : .next }
         if let startAfter = query.startAfter, !startAfter.utf8Precedes(key.rawValue) { return .next }
         let common = query.commonPrefix(of: key)
-        if let common, common == page.prefixes.last || startsInside(common) { return .skip(prefix: common) }
+        if let common, page.prefixes.last.map(common.utf8IsEqual) ?? false || startsInside(common) {
+            return .skip(prefix: common)
+        }
         guard page.keys.count + page.prefixes.count < query.limit else {
             page.next = last
             return .stop

@@ -74,6 +74,9 @@ public struct ObjectBody: Sendable {
         }
     }
 
+    /// As much memory is taken at once for a body of any size: what it is said to be it need not be.
+    private static let mostReserved = 32 << 20
+
     /// Reads everything into memory.
     ///
     /// - Throws: ``StorageError`` of kind `tooLarge` as soon as there are more than `limit` bytes, or what the stream
@@ -81,7 +84,7 @@ public struct ObjectBody: Sendable {
     public func collect(upTo limit: Int) async throws(StorageError) -> [UInt8] {
         if let bytes = bytesAtHand, bytes.count <= limit { return bytes }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(Swift.min(size ?? 0, limit))
+        bytes.reserveCapacity(Swift.min(Swift.max(0, size ?? 0), limit, Self.mostReserved))
         var iterator = makeAsyncIterator()
         while let chunk = try await iterator.next() {
             guard bytes.count + chunk.count <= limit else {

@@ -64,8 +64,24 @@ public struct ObjectInfo: Sendable, Hashable {
         self.attributes = attributes
     }
 
+    /// What is left of its time at `now`, for a put of the same object; nil where it has no end.
+    ///
+    /// Never less than a millisecond, nor more than a put takes: the clock that set the end may be another one.
+    public func remainingTimeToLive(at now: Date) -> Duration? {
+        let longest = PutOptions.maximumTimeToLive
+        return expires.map { .seconds(max(0.001, min($0.timeIntervalSince(now), longest.seconds))) }
+    }
+
     /// Whether the object is past its expiry at `now`.
     public func isExpired(at now: Date) -> Bool {
         expires.map { $0 <= now } ?? false
+    }
+}
+
+extension Int {
+    /// Adds to a sum of sizes, which stays at the largest number there is: sizes are what somebody wrote.
+    package mutating func addSize(_ size: Int) {
+        let (sum, isOver) = addingReportingOverflow(size)
+        self = isOver ? .max : sum
     }
 }

@@ -132,9 +132,17 @@ extension String {
         withBytes { bytes in prefix.withBytes { bytes.starts(with: $0) } }
     }
 
-    /// Short enough for an error message, whatever a peer sent.
+    /// Whether the UTF-8 bytes are the same: `==` takes different ones for equal where they look alike.
+    package func utf8IsEqual(_ other: String) -> Bool {
+        withBytes { bytes in other.withBytes { bytes.elementsEqual($0) } }
+    }
+
+    /// Short enough for an error message, whatever a peer sent: at most 256 bytes.
     package var abbreviated: String {
-        count <= 80 ? self : String(prefix(77)) + "…"
+        guard utf8.count > 80 else { return self }
+        var short = String(prefix(77))
+        while short.utf8.count > 253 { short.unicodeScalars.removeLast() }
+        return short.utf8.count < utf8.count ? short + "…" : self
     }
 
     /// Whether it is of `A-Z a-z 0-9 - _`: what buckets and instances are named.

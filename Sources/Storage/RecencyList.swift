@@ -27,9 +27,23 @@ package struct RecencyList: Sendable {
 
     /// Makes `key` the one used last; its place, for later.
     package mutating func insert(_ key: ObjectKey) -> Int {
+        let place = newPlace(key)
+        linkNewest(place)
+        return place
+    }
+
+    /// Makes `key` the one used longest ago; its place, for later.
+    package mutating func insertOldest(_ key: ObjectKey) -> Int {
+        let place = newPlace(key)
+        nodes[place].newer = oldest
+        if oldest == Self.none { newest = place } else { nodes[oldest].older = place }
+        oldest = place
+        return place
+    }
+
+    private mutating func newPlace(_ key: ObjectKey) -> Int {
         let place = free.popLast() ?? nodes.count
         if place == nodes.count { nodes.append(Node(key: key)) } else { nodes[place] = Node(key: key) }
-        linkNewest(place)
         return place
     }
 

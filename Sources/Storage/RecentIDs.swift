@@ -4,15 +4,17 @@ import FoundationEssentials
 struct RecentIDs {
     private static let window: TimeInterval = 120
     private static let capacity = 65_536
-    private var infos: [String: (info: ObjectInfo, recorded: Date)] = [:]
-    private var queue: [(id: String, recorded: Date)] = []
+    // By their bytes: texts may be equal that have other ones.
+    private var infos: [[UInt8]: (info: ObjectInfo, recorded: Date)] = [:]
+    private var queue: [(id: [UInt8], recorded: Date)] = []
     private var head = 0
 
     func info(of id: String, now: Date) -> ObjectInfo? {
-        infos[id].flatMap { now.timeIntervalSince($0.recorded) <= Self.window ? $0.info : nil }
+        infos[Array(id.utf8)].flatMap { now.timeIntervalSince($0.recorded) <= Self.window ? $0.info : nil }
     }
 
     mutating func record(_ id: String, _ info: ObjectInfo, now: Date) {
+        let id = Array(id.utf8)
         infos[id] = (info, now)
         queue.append((id, now))
         while head < queue.count,

@@ -6,7 +6,7 @@ public protocol StoreLayer: Store {
     /// The stores directly beneath.
     var beneath: [any Store] { get }
 
-    /// What the layer's users see of an object of a store beneath; nil where that is none of theirs.
+    /// What the layer's users see of an object of a store beneath; nil where it is not theirs.
     func shown(_ info: ObjectInfo) -> ObjectInfo?
 
     /// How the layer's changes are followed; nil where that is not possible.

@@ -66,13 +66,11 @@ actor RangeReader {
     }
 
     private func fetch(_ range: Range<Int>) -> Fetch {
-        let bounds = ByteRange.bounded(first: range.lowerBound, last: range.upperBound - 1)
-        let options = GetOptions(range: bounds, ifMatch: info.version)
-        let (store, key) = (store, info.key)
+        let (store, info) = (store, info)
         // Unstructured, since it is begun in one call of the reader and awaited in a later one; `deinit` cancels it.
         return Task {
             do throws(StorageError) {
-                return .success(try await store.get(key, options: options).body.collect(upTo: .max))
+                return .success(try await store.bytes(of: info, range))
             } catch {
                 return .failure(error)
             }

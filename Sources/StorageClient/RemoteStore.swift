@@ -14,24 +14,35 @@ public final class RemoteStore: Store {
     let connection: NATSConnection
     let timeout: Duration
     private let instance: String
+    /// Those of ports that are known; the others are the usual ones.
+    private let subjects: [Port: String]
 
-    /// The store of `instance`, reached over `connection`, without asking whether it is there.
+    /// The store of `instance`, reached over `connection` on the usual subjects, without asking whether it is there.
     ///
     /// - Parameters:
     ///   - timeout: how long one request may take.
     ///   - capabilities: what the store behind the component can do. What it can't is refused by the component anyway,
     ///     as `unsupported`; a program that has to know before takes ``discover(_:instance:timeout:)``.
-    public init(
+    public convenience init(
         _ connection: NATSConnection, instance: String = "objectstore", timeout: Duration = .seconds(30),
         capabilities: Capabilities = [.createOnly, .compareAndSwap, .timeToLive, .messageID]
     ) {
+        self.init(connection, instance, timeout, capabilities, [:])
+    }
+
+    private init(
+        _ connection: NATSConnection, _ instance: String, _ timeout: Duration, _ capabilities: Capabilities,
+        _ subjects: [Port: String]
+    ) {
+        self.subjects = subjects
         self.connection = connection
         self.instance = instance
         self.timeout = timeout
         self.capabilities = capabilities.intersection(Self.reachable)
     }
 
-    /// The store of `instance`, with the capabilities that the component tells of the store behind it.
+    /// The store of `instance`, with the subjects that the component tells of its ports, and the capabilities of the store
+    /// behind it.
     ///
     /// Of several components of the instance the first to answer is believed: they should stand on the same store.
     ///
@@ -42,8 +53,8 @@ public final class RemoteStore: Store {
         let asking = RemoteStore(connection, instance: instance, timeout: timeout)
         let reply = try await asking.ask("$SRV.INFO.storage-\(instance)", [], [])
         let info = try JSON.decode(WireServiceInfo.self, from: reply.payload, what: "component's answer")
-        guard let capabilities = info.capabilities else { return asking }
-        return RemoteStore(connection, instance: instance, timeout: timeout, capabilities: capabilities)
+        return RemoteStore(
+            connection, instance, timeout, info.capabilities ?? asking.capabilities, info.subjects)
     }
 
     /// The most bytes of one message's payload, with room for headers.
@@ -53,7 +64,7 @@ public final class RemoteStore: Store {
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
         let headers = [RequestCodec.header(for: key)] + RequestCodec.headers(for: options)
-        if let bytes = body.bytesAtHand, bytes.count <= room {
+        if let bytes = body.bytesAtHand, bytes.count + headers.size <= connection.maxPayload {
             let reply = try await ask(.put, headers, bytes)
             return try JSON.decode(WireInfo.self, from: reply.payload, what: "reply").info()
         }
@@ -63,14 +74,8 @@ public final class RemoteStore: Store {
     }
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
-        var headers: WireHeaders = [RequestCodec.header(for: key)]
-        if let range = options.range { headers.append((WireHeader.range, range.description)) }
-        if let version = options.ifMatch { headers.append((WireHeader.ifMatch, version.description)) }
         do throws(StorageError) {
-            let reply = try await ask(.get, headers, [])
-            let info = try ObjectHeaders.info(in: reply.headers.fields)
-            let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
-            return StoredObject(info: info, range: range, body: ObjectBody(reply.payload))
+            return try await fetch(key, options)
         } catch {
             guard error.kind == .tooLarge, error.currentVersion != nil else { throw error }
         }
@@ -78,6 +83,31 @@ public final class RemoteStore: Store {
         let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
         return StoredObject(
             info: info, range: range, body: RangeReader.body(of: info, range, from: self, verify: options.verify))
+    }
+
+    /// What fits one reply.
+    private func fetch(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
+        var headers: WireHeaders = [RequestCodec.header(for: key)]
+        if let range = options.range { headers.append((WireHeader.range, range.description)) }
+        if let version = options.ifMatch { headers.append((WireHeader.ifMatch, version.description)) }
+        let reply = try await ask(.get, headers, [])
+        let info = try ObjectHeaders.info(in: reply.headers.fields)
+        let range = try options.range?.resolve(size: info.size) ?? 0..<info.size
+        return StoredObject(info: info, range: range, body: ObjectBody(reply.payload))
+    }
+
+    /// A part of one version, in halves where it does not fit one reply beside the object's metadata.
+    func bytes(of info: ObjectInfo, _ range: Range<Int>) async throws(StorageError) -> [UInt8] {
+        let bounds = ByteRange.bounded(first: range.lowerBound, last: range.upperBound - 1)
+        do throws(StorageError) {
+            let found = try await fetch(info.key, GetOptions(range: bounds, ifMatch: info.version))
+            return try await found.body.collect(upTo: .max)
+        } catch {
+            guard error.kind == .tooLarge, range.count > 1 else { throw error }
+        }
+        let middle = range.lowerBound + range.count / 2
+        let lower = try await bytes(of: info, range.lowerBound..<middle)
+        return lower + (try await bytes(of: info, middle..<range.upperBound))
     }
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
@@ -112,12 +142,13 @@ public final class RemoteStore: Store {
 
     private func ask(_ port: Port, _ headers: WireHeaders, _ payload: [UInt8]) async throws(StorageError) -> NATSMessage
     {
-        try await ask(port.defaultSubject(instance: instance), headers, payload)
+        try await ask(subjects[port] ?? port.defaultSubject(instance: instance), headers, payload)
     }
 
     /// One request, its error made a `StorageError` again.
     func ask(_ subject: String, _ headers: WireHeaders, _ payload: [UInt8]) async throws(StorageError) -> NATSMessage {
         let reply: NATSMessage
+        let headers = headers + [(WireHeader.timeout, String(max(1, Int(timeout.seconds * 1000))))]
         do throws(NATSError) {
             reply = try await connection.request(
                 subject, headers: NATSHeaders(headers.map { ($0.name, $0.value) }), payload: payload,

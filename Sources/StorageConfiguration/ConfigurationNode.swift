@@ -64,6 +64,13 @@ struct ConfigurationNode {
     func secret() throws -> String {
         guard node.mapping != nil else { return try string() }
         guard let file = try fields("file")["file"]?.string() else { throw ConfigurationError(path, "lacks `file`") }
+        return try contents(of: file)
+    }
+
+    /// The contents of the file that it names. Never part of an error.
+    func contents() throws -> String { try contents(of: try string()) }
+
+    private func contents(of file: String) throws -> String {
         guard let data = try? Data(contentsOf: URL(filePath: file)) else {
             throw ConfigurationError(path, "file “\(file)” can't be read")
         }

@@ -24,13 +24,14 @@ struct LayerType: Sendable {
         LayerType("compress", compress, CompressionOptions(), check: { try $0.validate() }) { options, store in
             CompressedStore(store, options)
         },
-        LayerType("encrypt", EncryptionKeysInFile.section, EncryptionKeysInFile(), check: { try $0.keys() }) {
+        LayerType("encrypt", EncryptKeys.section, EncryptKeys(), check: { try $0.keys() }) {
             (options, store) throws(StorageError) in
             EncryptedStore(store, keys: try options.keys(), options.options)
         },
+        LayerType("observe", observe, ObserveOptions()) { options, store in ObservedStore(store, options) },
         LayerType("readonly", Section("Lets nothing be changed.", []), None()) { _, store in ReadOnlyStore(store) },
         LayerType("metrics", metrics, Name()) { options, store in InstrumentedStore(store, name: options.name) },
-        LayerType("faults", faults, FaultsInFile(), check: { _ in }) { options, store in
+        LayerType("faults", faults, FaultsKeys(), check: { _ in }) { options, store in
             FaultyStore(store, options.faults)
         },
     ]
@@ -136,7 +137,20 @@ struct LayerType: Sendable {
             }.required
         ])
 
-    private static let blocks = Section<BlockOptions>(
+    private static let observe = Section<ObserveOptions>(
+        "Tells the layers around it of what is changed through it: a cache above sees it at once.",
+        [
+            .integer(
+                "shards", \.shards, in: 1...1024,
+                "In how many parts keys are kept in order: ends of writes of different parts don't wait for one another."
+            ),
+            .integer("buffer", \.buffer, in: 1...1 << 20, "How many changes wait for a watcher at most."),
+            .choice(
+                "overflow", \.overflow, [("drop", .drop), ("block", .block)],
+                "Whether changes beyond are dropped and counted, or their writers wait."),
+        ])
+
+    static let blocks = Section<BlockOptions>(
         "Keeps equal bytes once, in blocks named by their digests. What else the store beneath holds is not seen.",
         [
             .size(
@@ -162,5 +176,5 @@ struct LayerType: Sendable {
         "Counts and times operations, as metrics.",
         [.text("name", \.name, "What the metrics call the store.")])
 
-    private static let faults = FaultsInFile.section
+    private static let faults = FaultsKeys.section
 }

@@ -16,6 +16,11 @@ extension InstanceConfiguration {
             }
         }
         let taken = listening + inputs.flatMap(\.streamSubjects).map { (Port.write.rawValue, $0) }
+        for subject in inputs.compactMap(\.coreSubject) {
+            for other in inputs.flatMap(\.streamSubjects) where Subject.overlap(subject, other) {
+                return "write would store what comes on “\(subject)” twice: as it comes, and from the stream"
+            }
+        }
         for (own, what) in published {
             for other in taken where Subject.overlap(own, other.subject) {
                 return "\(other.port) takes from “\(other.subject)” the \(what) that go to “\(own)”: it would never end"

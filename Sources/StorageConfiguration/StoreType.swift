@@ -21,7 +21,8 @@ struct StoreType: Sendable {
         StoreType("file", file, FileStoreConfiguration(path: "")) { files, _ in .file(files) },
         StoreType("sqlite", sqlite, SQLiteStoreConfiguration(path: "")) { file, _ in .sqlite(file) },
         StoreType("s3", S3Keys.section, S3Keys()) { keys, node in .s3(try keys.configuration(node)) },
-        StoreType("tiered", TieredKeys.section, TieredKeys()) { .tiered(try $0.configuration($1)) },
+        StoreType("tiered", TieredKeys.section, TieredKeys()) { try $0.store($1) },
+        StoreType("blocks", BlocksKeys.section, BlocksKeys()) { try $0.store($1) },
         StoreType("gcs", GCSKeys.section, GCSKeys()) { keys, node in .gcs(try keys.configuration(node)) },
     ]
 
@@ -114,7 +115,8 @@ struct StoreType: Sendable {
             .duration("upload_grace", \.uploadGrace, "How long the bytes of an upload that stands still are kept."),
             .duration(
                 "reader_grace", \.readerGrace,
-                "How long the bytes of a large object that was replaced or deleted stay for who is reading them."),
+                "How long the bytes of a large object that was replaced or deleted stay for those who are reading them."
+            ),
             .duration("sweep_interval", \.sweepInterval, "How often what nobody needs any more is removed."),
         ])
 

@@ -40,7 +40,7 @@ extension BlockStore {
             try await forEachReference { candidates[$0] = nil }
             for (_, block) in candidates where try await remove(block) {
                 collection.removed += 1
-                collection.removedBytes += block.size
+                collection.removedBytes.addSize(block.size)
             }
         }
         return collection
@@ -67,7 +67,7 @@ extension BlockStore {
         repeat {
             let page = try await keys.list(query)
             for info in page.objects ?? [] {
-                let reference = try BlockReference(info)
+                let reference = try BlockReference(info, hidden)
                 if reference.size <= reference.blockSize {
                     body(reference.digest)
                 } else {
@@ -82,7 +82,7 @@ extension BlockStore {
     private func names(_ key: ObjectKey) async throws(StorageError) -> [Digest] {
         do throws(StorageError) {
             let found = try await keys.get(key)
-            return try await BlockReference(found.info).names(found.body)
+            return try await BlockReference(found.info, hidden).names(found.body)
         } catch  where error.kind == .notFound {
             return []
         }
@@ -117,15 +117,13 @@ extension BlockStore {
     /// Nil for one that is gone.
     private func isSound(_ key: ObjectKey, _ name: Digest) async throws(StorageError) -> Bool? {
         do throws(StorageError) {
-            let hash = ParallelHash()
-            for try await chunk in try await blocks.store.get(key, options: GetOptions(verify: false)).body {
-                await hash.update(chunk)
-            }
-            return await hash.finalize() == name
+            let stored = try await blocks.store.get(key, options: GetOptions(verify: false)).body
+            let most = BlockReference.blockSizes.upperBound + BlockSalt.size
+            return await Blocks.content(try await stored.collect(upTo: most), of: name) != nil
         } catch  where error.kind == .notFound {
             return nil
-        } catch  where error.kind == .internal {
-            // The store beneath has found the damage itself.
+        } catch  where error.kind == .internal || error.kind == .tooLarge {
+            // The store beneath has found the damage itself, or there is more than any block has.
             return false
         }
     }

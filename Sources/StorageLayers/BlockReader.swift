@@ -44,7 +44,9 @@ final class BlockReader: Sendable {
         do throws(StorageError) {
             var options = GetOptions(verify: false)
             if part.count < size { options.range = .bounded(first: part.lowerBound, last: part.upperBound - 1) }
-            let bytes = try await blocks.store.get(try Blocks.key(name), options: options).body.collect(upTo: size)
+            let block = try await blocks.store.get(try Blocks.key(name), options: options)
+            var bytes = try await block.body.collect(upTo: size + BlockSalt.size)
+            if part.count == size { BlockSalt.remove(from: &bytes, leaving: size) }
             guard bytes.count == part.count, try await isSound(bytes, name, part.count == size) else {
                 throw damaged("does not hold what its name says")
             }

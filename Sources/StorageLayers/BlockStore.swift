@@ -29,6 +29,7 @@ public struct BlockStore: StoreLayer {
     let keys: PrefixedStore
     let blocks: Blocks
     let options: BlockOptions
+    let hidden: HiddenMetadata
     private let schedule: CleaningSchedule
 
     /// Keeps keys and blocks in `base`, which holds nothing else beneath `keys/` and `blocks/`.
@@ -38,11 +39,12 @@ public struct BlockStore: StoreLayer {
     public init(
         _ base: any Store, _ options: BlockOptions = BlockOptions(), now: @escaping @Sendable () -> Date = { Date.now }
     ) throws(StorageError) {
-        guard (1 << 10...64 << 20).contains(options.blockSize) else {
+        guard BlockReference.blockSizes.contains(options.blockSize) else {
             throw StorageError(.invalid, "a block size of \(options.blockSize) is not in 1 KiB…64 MiB")
         }
         self.base = base
         self.options = options
+        hidden = HiddenMetadata("Storage-Blocks", of: Self.self, over: base)
         schedule = CleaningSchedule(every: options.collectEvery, grace: options.grace)
         keys = try PrefixedStore(base, prefix: "keys")
         blocks = Blocks(store: try PrefixedStore(base, prefix: "blocks"), grace: options.grace, now: now)
@@ -54,7 +56,7 @@ public struct BlockStore: StoreLayer {
     /// The references: what lies in blocks is nobody's object.
     public var beneath: [any Store] { [keys] }
 
-    public func shown(_ info: ObjectInfo) -> ObjectInfo? { try? BlockReference.shown(info) }
+    public func shown(_ info: ObjectInfo) -> ObjectInfo? { try? BlockReference.shown(info, hidden) }
 
     /// Collects blocks on the schedule; nil over a store without compare-and-swap, where ``collect()`` can't.
     public var keeper: StoreKeeper? {
@@ -70,7 +72,7 @@ public struct BlockStore: StoreLayer {
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
             try options.validate()
-            _ = try BlockReference.hidden.adding(nil, to: options.attributes)
+            _ = try hidden.adding(nil, to: options.attributes)
             let started = blocks.now()
             var reader = BodyReader(body)
             var names: [Digest] = []
@@ -83,13 +85,15 @@ public struct BlockStore: StoreLayer {
             if blocks.now().timeIntervalSince(started) > self.options.grace.seconds / 4 {
                 try await blocks.renew(names)
             }
-            let reference = BlockReference(size: reader.count, digest: digest, blockSize: self.options.blockSize)
+            let reference = BlockReference(
+                hidden: hidden, size: reader.count, digest: digest, blockSize: self.options.blockSize)
             var inner = options
             inner.expectedDigest = nil
-            inner.attributes = try BlockReference.hidden.adding(reference.values, to: options.attributes)
+            inner.attributes = try hidden.adding(reference.values, to: options.attributes)
             // Small objects are their one block, which their digest names already.
             let list = names.count > 1 ? names.flatMap(\.bytes) : []
-            return try BlockReference.shown(try await keys.put(key, ObjectBody(list), options: inner))
+            return try BlockReference.shown(
+                try await keys.put(key, ObjectBody(list + BlockSalt.bytes()), options: inner), hidden)
         } catch {
             throw error.during(.put, key: key)
         }
@@ -98,7 +102,7 @@ public struct BlockStore: StoreLayer {
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
             let found = try await keys.get(key, options: GetOptions(ifMatch: options.ifMatch))
-            let reference = try BlockReference(found.info)
+            let reference = try BlockReference(found.info, hidden)
             let range = try options.range?.resolve(size: reference.size) ?? 0..<reference.size
             let reader = BlockReader(
                 keys: keys, blocks: blocks, info: found.info, reference: reference,
@@ -110,7 +114,7 @@ public struct BlockStore: StoreLayer {
     }
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        try BlockReference.shown(try await keys.info(key, options: options))
+        try BlockReference.shown(try await keys.info(key, options: options), hidden)
     }
 
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
@@ -121,7 +125,7 @@ public struct BlockStore: StoreLayer {
         var page = try await keys.list(query)
         if let objects = page.objects {
             page.objects = []
-            for info in objects { page.objects?.append(try BlockReference.shown(info)) }
+            for info in objects { page.objects?.append(try BlockReference.shown(info, hidden)) }
         }
         return page
     }
@@ -131,9 +135,9 @@ public struct BlockStore: StoreLayer {
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
             return try BlockReference.shown(
-                try await BlockReference.hidden.setMetadata(in: keys, key, attributes, options.precondition) {
-                    BlockReference.hidden.values($0)
-                })
+                try await hidden.setMetadata(in: keys, key, attributes, options.precondition) {
+                    hidden.values($0)
+                }, hidden)
         } catch {
             throw error.during(.setMetadata, key: key)
         }

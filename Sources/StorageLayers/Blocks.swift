@@ -3,8 +3,8 @@ import Storage
 
 /// The blocks of a block store, each named by its digest.
 ///
-/// A block is as young as its last use by a put: one that finds it no longer young renews it, which gives it another
-/// version. So a collection that has seen it old can't remove it any more.
+/// A block is as young as its last use by a put: one that finds it no longer young puts it anew, with other salt, which
+/// gives it another version. So a collection that has seen it old can't remove it any more.
 struct Blocks: Sendable {
     private static let touched = "Touched"
 
@@ -45,9 +45,9 @@ struct Blocks: Sendable {
         for _ in 0..<100 {
             do throws(StorageError) {
                 let info = try await store.info(key)
-                let isWhole = (bytes == nil || info.size == bytes?.count) && (info.digest ?? name) == name
-                if isWhole && now().timeIntervalSince(Self.freshness(info)) < grace.seconds / 4 { return true }
-                if try await renew(info, isWhole ? nil : bytes) { return true }
+                let isYoung = now().timeIntervalSince(Self.freshness(info)) < grace.seconds / 4
+                if isYoung && bytes.map({ Self.isWhole(info, $0.count, name) }) ?? true { return true }
+                if try await renew(info, name, bytes) { return true }
             } catch  where error.kind == .notFound {
                 guard let bytes else { return false }
                 let isNew = Precondition.absent
@@ -58,29 +58,40 @@ struct Blocks: Sendable {
         throw StorageError(.unavailable, "the block \(key) is put and removed all the time; try again")
     }
 
-    /// Makes a block young, or replaces it by whole bytes; false where somebody else changed it meanwhile.
-    private func renew(_ info: ObjectInfo, _ bytes: [UInt8]?) async throws(StorageError) -> Bool {
-        let capabilities = store.capabilities
-        let isMatched = capabilities.contains(.compareAndSwap)
-        let precondition: Precondition = isMatched ? .matches(info.version) : .none
-        if let bytes { return try await put(info.key, bytes, precondition) }
-        guard capabilities.contains(.metadataUpdate) else {
-            return try await put(info.key, try await store.bytes(info.key), precondition)
+    /// Whether a block has its bytes, as far as its info tells.
+    private static func isWhole(_ info: ObjectInfo, _ count: Int, _ name: Digest) -> Bool {
+        // Written before there was salt, its own digest is its name.
+        info.size == count + BlockSalt.size || info.size == count && (info.digest ?? name) == name
+    }
+
+    /// Puts a block anew, which makes it young; false where somebody else changed it meanwhile.
+    private func renew(_ info: ObjectInfo, _ name: Digest, _ bytes: [UInt8]?) async throws(StorageError) -> Bool {
+        let isMatched = store.capabilities.contains(.compareAndSwap)
+        var content = bytes
+        if content == nil { content = await Self.content(try await store.bytes(info.key), of: name) }
+        guard let content else { throw StorageError(.internal, "the block \(info.key) is damaged") }
+        let attributes = ObjectAttributes(metadata: [Self.touched: [String(now().timeIntervalSince1970)]])
+        return try await put(info.key, content, isMatched ? .matches(info.version) : .none, attributes)
+    }
+
+    /// The bytes that the name tells, out of what is stored; nil where they are not there.
+    static func content(_ stored: [UInt8], of name: Digest) async -> [UInt8]? {
+        for content in [stored.dropLast(BlockSalt.size), stored[...]] {
+            let bytes = Array(content)
+            let hash = ParallelHash()
+            await hash.update(bytes)
+            if await hash.finalize() == name { return bytes }
         }
-        let time = String(now().timeIntervalSince1970)
-        return try await unlessChanged { () async throws(StorageError) in
-            _ = try await store.setMetadata(
-                info.key, ObjectAttributes(metadata: [Self.touched: [time]]),
-                options: SetMetadataOptions(precondition: precondition))
-        }
+        return nil
     }
 
     private func put(
-        _ key: ObjectKey, _ bytes: [UInt8], _ precondition: Precondition
+        _ key: ObjectKey, _ bytes: [UInt8], _ precondition: Precondition,
+        _ attributes: ObjectAttributes = ObjectAttributes()
     ) async throws(StorageError) -> Bool {
         try await unlessChanged { () async throws(StorageError) in
-            let options = PutOptions(precondition: precondition, expectedDigest: Self.name(key))
-            _ = try await store.put(key, ObjectBody(bytes), options: options)
+            let options = PutOptions(precondition: precondition, attributes: attributes)
+            _ = try await store.put(key, ObjectBody(bytes + BlockSalt.bytes()), options: options)
         }
     }
 

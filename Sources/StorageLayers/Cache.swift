@@ -7,17 +7,18 @@ final class Cache: Sendable {
     /// What a fetch of an object brought.
     enum Fetched: Sendable {
         case kept(CacheEntry)
-        /// Too large to keep: for whoever takes it first.
-        case large(Handover)
+        /// Not to be kept, too large or another key's: for whoever takes it first.
+        case passing(Handover)
     }
 
     /// An open object, for one reader.
     final class Handover: Sendable {
+        let key: ObjectKey
         let version: Version
         private let object: Mutex<StoredObject?>
 
         init(_ object: StoredObject) {
-            version = object.info.version
+            (key, version) = (object.info.key, object.info.version)
             self.object = Mutex(object)
         }
 
@@ -107,6 +108,18 @@ final class Cache: Sendable {
         }
     }
 
+    /// Whether the object is being fetched, or is known to be small enough to keep: then a part is cut from all of it.
+    func expectsAll(of key: ObjectKey) -> Bool {
+        state.withLock { state in
+            if state.objects[key] != nil { return true }
+            guard let info = state.entries.peek(key)?.info else { return false }
+            return info.size <= largest
+        }
+    }
+
+    /// The most bytes of an object that is kept.
+    var largest: Int { min(options.maxObjectSize, options.maxBytes) }
+
     func planObject(_ key: ObjectKey) -> Plan<Fetched> {
         state.withLock { $0.plan(key, \.objects) }
     }
@@ -120,7 +133,8 @@ final class Cache: Sendable {
         let brought: Brought =
             switch outcome {
             case .success(.kept(let entry)): .entry(entry)
-            case .success(.large(let handover)): .told(.version(handover.version))
+            case .success(.passing(let handover)) where handover.key == key: .told(.version(handover.version))
+            case .success(.passing): .nothing
             case .failure(let error): brought(key, error)
             }
         state.withLock { $0.land(flight, key, \.objects, brought) }
@@ -130,7 +144,7 @@ final class Cache: Sendable {
     func land(_ flight: InfoFlight, _ key: ObjectKey, _ outcome: InfoFlight.Outcome) {
         let brought: Brought =
             switch outcome {
-            case .success(let entry): .entry(entry)
+            case .success(let entry): entry.info?.key == key ? .entry(entry) : .nothing
             case .failure(let error): brought(key, error)
             }
         state.withLock { $0.land(flight, key, \.infos, brought) }

@@ -57,7 +57,9 @@ public final class CachedStore: StoreLayer {
         if let entry = cache.find(key, ifMatch: options.ifMatch, needsBytes: true) {
             return try entry.object(key, options.range)
         }
-        guard options.range == nil, options.ifMatch == nil else { return try await getPast(key, options) }
+        guard options.ifMatch == nil, options.range == nil || cache.expectsAll(of: key) else {
+            return try await getPast(key, options)
+        }
         switch cache.planObject(key) {
         case .past: return try await getPast(key, options)
         case .join(let flight): return try await object(try await flight.value(), key, options)
@@ -124,9 +126,9 @@ public final class CachedStore: StoreLayer {
         _ fetched: Cache.Fetched, _ key: ObjectKey, _ options: GetOptions
     ) async throws(StorageError) -> StoredObject {
         switch fetched {
-        case .kept(let entry): return try entry.object(key, nil)
-        case .large(let handover):
-            if let object = handover.take() { return object }
+        case .kept(let entry): return try entry.object(key, options.range)
+        case .passing(let handover):
+            if options.range == nil, let object = handover.take() { return object }
             return try await getPast(key, options)
         }
     }
@@ -142,9 +144,11 @@ public final class CachedStore: StoreLayer {
         let start = cache.time
         do throws(StorageError) {
             let object = try await base.get(key)
-            let limit = min(cache.options.maxObjectSize, cache.options.maxBytes)
-            guard object.info.size <= limit else { return .success(.large(Cache.Handover(object))) }
-            let bytes = try await object.body.collect(upTo: limit)
+            // A link leads to another key's object, of whose changes this key is told nothing.
+            guard object.info.key == key, object.info.size <= cache.largest else {
+                return .success(.passing(Cache.Handover(object)))
+            }
+            let bytes = try await object.body.collect(upTo: cache.largest)
             return .success(.kept(cache.entry(object.info, bytes, since: start)))
         } catch {
             return .failure(error.during(.get, key: key))

@@ -6,12 +6,12 @@ import Storage
 /// what comes before it. A ``FrameIndex`` behind the frames tells where each ends. Whatever reads the format reads the
 /// frames as one content, and passes over the index.
 struct CompressedObject: TransformedObject, Sendable {
-    static let hidden = HiddenMetadata(name: "Storage-Compressed")
     /// How much content new frames hold.
     static let usualFrame = 256 << 10
     /// A frame is decompressed as a whole.
     private static let frames = 1 << 10...16 << 20
 
+    let hidden: HiddenMetadata
     let algorithm: CompressionAlgorithm
     let size: Int
     let digest: Digest
@@ -19,10 +19,10 @@ struct CompressedObject: TransformedObject, Sendable {
     let frameSize: Int?
 
     /// Of an object that was compressed by this layer; nil for any other.
-    init?(_ info: borrowing ObjectInfo) {
-        guard let values = Self.hidden.values(info), (3...4).contains(values.count),
-            let algorithm = CompressionAlgorithm(rawValue: values[0]), let size = Int(values[1]), size >= 0,
-            let digest = Digest(values[2])
+    init?(_ info: borrowing ObjectInfo, _ hidden: HiddenMetadata) {
+        guard let values = hidden.values(info), (3...4).contains(values.count),
+            let algorithm = CompressionAlgorithm(rawValue: values[0]), let size = Int(values[1]),
+            Self.sizes.contains(size), let digest = Digest(values[2])
         else { return nil }
         var frameSize: Int?
         if values.count == 4 {
@@ -31,10 +31,13 @@ struct CompressedObject: TransformedObject, Sendable {
             }
             frameSize = frame
         }
-        self.init(algorithm: algorithm, size: size, digest: digest, frameSize: frameSize)
+        self.init(hidden: hidden, algorithm: algorithm, size: size, digest: digest, frameSize: frameSize)
     }
 
-    init(algorithm: CompressionAlgorithm, size: Int, digest: Digest, frameSize: Int?) {
+    init(
+        hidden: HiddenMetadata, algorithm: CompressionAlgorithm, size: Int, digest: Digest, frameSize: Int?
+    ) {
+        self.hidden = hidden
         (self.algorithm, self.size, self.digest, self.frameSize) = (algorithm, size, digest, frameSize)
     }
 
@@ -51,8 +54,8 @@ struct CompressedObject: TransformedObject, Sendable {
     }
 
     /// The info as users see it, compressed or not.
-    static func shown(_ info: consuming ObjectInfo) -> ObjectInfo {
-        CompressedObject(info)?.show(in: &info)
+    static func shown(_ info: consuming ObjectInfo, _ hidden: HiddenMetadata) -> ObjectInfo {
+        CompressedObject(info, hidden)?.show(in: &info)
         return info
     }
 }

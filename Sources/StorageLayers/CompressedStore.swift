@@ -5,23 +5,26 @@ public import Storage
 /// those of the content.
 ///
 /// Which objects are compressed is kept with them, as metadata of the name `Storage-Compressed`: those stored before, or
-/// past the layer, are read as they are. Small ones, those that have a content encoding already, and those at hand that
-/// compression would not make smaller are stored as they are. A streamed body is compressed into memory, or a temporary
-/// file beyond 1 MiB, before it is put. Content of more than 256 KiB is compressed in frames of so much, of which a part
-/// reads those that hold it; objects of before there were frames are read up to the part's end.
+/// past the layer, are read as they are. A second such layer over this one uses another name. Small ones, those that have
+/// a content encoding already, and those at hand that compression would not make smaller are stored as they are. A
+/// streamed body is compressed into memory, or a temporary file beyond 1 MiB, before it is put. Content of more than
+/// 256 KiB is compressed in frames of so much, of which a part reads those that hold it; objects of before there were
+/// frames are read up to the part's end.
 public struct CompressedStore: StoreLayer {
     /// A body at hand of so many bytes is compressed in one piece.
     private static let atOnce = 64 << 10
 
     private let base: any Store
     private let options: CompressionOptions
+    private let hidden: HiddenMetadata
     private let frames: FrameReader
 
     /// `base`, with what it stores compressed.
     public init(_ base: any Store, _ options: CompressionOptions = CompressionOptions()) {
         self.base = base
         self.options = options
-        frames = FrameReader(base)
+        hidden = HiddenMetadata("Storage-Compressed", of: Self.self, over: base)
+        frames = FrameReader(base, hidden)
     }
 
     /// Those of the store beneath; without compare-and-swap there, metadata can't be changed either.
@@ -29,20 +32,20 @@ public struct CompressedStore: StoreLayer {
 
     public var beneath: [any Store] { [base] }
 
-    public func shown(_ info: ObjectInfo) -> ObjectInfo? { CompressedObject.shown(info) }
+    public func shown(_ info: ObjectInfo) -> ObjectInfo? { CompressedObject.shown(info, hidden) }
 
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            _ = try CompressedObject.hidden.adding(nil, to: options.attributes)
+            _ = try hidden.adding(nil, to: options.attributes)
             guard options.attributes.contentEncoding == nil, (body.size ?? .max) >= self.options.minimumSize,
                 let (compressed, object) = try await compressed(body, options)
-            else { return CompressedObject.shown(try await base.put(key, body, options: options)) }
+            else { return CompressedObject.shown(try await base.put(key, body, options: options), hidden) }
             var inner = options
             inner.expectedDigest = nil
-            inner.attributes = try CompressedObject.hidden.adding(object.values, to: options.attributes)
-            return CompressedObject.shown(try await base.put(key, compressed, options: inner))
+            inner.attributes = try hidden.adding(object.values, to: options.attributes)
+            return CompressedObject.shown(try await base.put(key, compressed, options: inner), hidden)
         } catch {
             throw error.during(.put, key: key)
         }
@@ -93,14 +96,15 @@ public struct CompressedStore: StoreLayer {
     }
 
     private func object(_ size: Int, _ digest: Digest, _ frameSize: Int?) -> CompressedObject {
-        CompressedObject(algorithm: options.algorithm, size: size, digest: digest, frameSize: frameSize)
+        CompressedObject(
+            hidden: hidden, algorithm: options.algorithm, size: size, digest: digest, frameSize: frameSize)
     }
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
         do throws(StorageError) {
             if let range = options.range { return try await frames.part(key, range, options) }
             var found = try await base.get(key, options: options)
-            guard let object = CompressedObject(found.info) else { return found }
+            guard let object = CompressedObject(found.info, hidden) else { return found }
             found.body = try InflatingBody.body(found.body, object)
             found.range = 0..<object.size
             object.show(in: &found.info)
@@ -111,7 +115,7 @@ public struct CompressedStore: StoreLayer {
     }
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        CompressedObject.shown(try await base.info(key, options: options))
+        CompressedObject.shown(try await base.info(key, options: options), hidden)
     }
 
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
@@ -120,7 +124,7 @@ public struct CompressedStore: StoreLayer {
 
     public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
         var page = try await base.list(query)
-        page.objects = page.objects?.map(CompressedObject.shown)
+        page.objects = page.objects?.map { CompressedObject.shown($0, hidden) }
         return page
     }
 
@@ -129,9 +133,9 @@ public struct CompressedStore: StoreLayer {
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
             return CompressedObject.shown(
-                try await CompressedObject.hidden.setMetadata(in: base, key, attributes, options.precondition) {
-                    CompressedObject.hidden.values($0)
-                })
+                try await hidden.setMetadata(in: base, key, attributes, options.precondition) {
+                    hidden.values($0)
+                }, hidden)
         } catch {
             throw error.during(.setMetadata, key: key)
         }

@@ -10,10 +10,10 @@ import Storage
 /// changed, left out, moved or appended without its being noticed. The header is sealed under one of the store's keys,
 /// with its id and the object's name as associated data: it fits no other object.
 struct EncryptedObject: TransformedObject, Sendable {
-    static let hidden = HiddenMetadata(name: "Storage-Encrypted")
     static let tagSize = 16
     private static let format = "1"
 
+    let hidden: HiddenMetadata
     let size: Int
     let digest: Storage.Digest
     let chunkSize: Int
@@ -48,17 +48,21 @@ struct EncryptedObject: TransformedObject, Sendable {
     /// Opens what is kept with the object; nil where it is not an encrypted one.
     ///
     /// - Throws: `internal` where it is damaged, or none of `keys` is its key.
-    init?(_ info: borrowing ObjectInfo, _ keys: EncryptionKeys, _ opened: OpenedHeaders) throws(StorageError) {
-        guard let values = Self.hidden.values(info) else { return nil }
+    init?(
+        _ info: borrowing ObjectInfo, _ hidden: HiddenMetadata, _ keys: EncryptionKeys, _ opened: OpenedHeaders
+    ) throws(StorageError) {
+        guard let values = hidden.values(info) else { return nil }
         if let object = opened.object(info.key, values) {
             self = object
             return
         }
-        try self.init(values, info.key, keys)
+        try self.init(values, hidden, info.key, keys)
         opened.add(self, info.key, values)
     }
 
-    private init(_ values: [String], _ name: ObjectKey, _ keys: EncryptionKeys) throws(StorageError) {
+    private init(
+        _ values: [String], _ hidden: HiddenMetadata, _ name: ObjectKey, _ keys: EncryptionKeys
+    ) throws(StorageError) {
         guard values.count == 3, values[0] == Self.format, let sealed = Base64URL.decode(values[2]) else {
             throw Self.damaged("its header is of no known form")
         }
@@ -70,23 +74,25 @@ struct EncryptedObject: TransformedObject, Sendable {
         } catch {
             throw Self.damaged("its header does not fit its name or its key “\(values[1].abbreviated)”")
         }
-        try self.init(opened: Array(opened))
+        try self.init(opened: Array(opened), hidden)
     }
 
-    private init(opened bytes: [UInt8]) throws(StorageError) {
+    private init(opened bytes: [UInt8], _ hidden: HiddenMetadata) throws(StorageError) {
         guard bytes.count == 80, let digest = Storage.Digest(bytes: bytes[48...]) else {
             throw Self.damaged("its header has \(bytes.count) bytes")
         }
         func number(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
         let (size, chunkSize) = (number(32..<40), number(40..<48))
-        guard size <= 1 << 50, (1...1 << 30).contains(chunkSize) else {
+        guard size <= Self.sizes.upperBound, (1...1 << 30).contains(chunkSize) else {
             throw Self.damaged("its sizes are out of range")
         }
         self.init(
-            size: Int(size), digest: digest, chunkSize: Int(chunkSize), key: SymmetricKey(data: bytes[..<32]))
+            hidden: hidden, size: Int(size), digest: digest, chunkSize: Int(chunkSize),
+            key: SymmetricKey(data: bytes[..<32]))
     }
 
-    init(size: Int, digest: Storage.Digest, chunkSize: Int, key: SymmetricKey) {
+    init(hidden: HiddenMetadata, size: Int, digest: Storage.Digest, chunkSize: Int, key: SymmetricKey) {
+        self.hidden = hidden
         (self.size, self.digest, self.chunkSize, self.key) = (size, digest, chunkSize, key)
     }
 

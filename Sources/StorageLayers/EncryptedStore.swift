@@ -22,12 +22,14 @@ public struct EncryptionOptions: Sendable {
 /// is not noticed.
 ///
 /// Keys are rotated by making another one the current one: what was written before is read with its own, as long as that
-/// is among the keys, and ``rotate(_:)`` seals an object's key anew without reading its bytes. A streamed body is
-/// encrypted into memory, or a temporary file beyond 1 MiB, before it is put.
+/// is among the keys, and ``rotate(prefix:progress:)`` seals the objects' keys anew without reading their bytes. A streamed
+/// body is encrypted into memory, or a temporary file beyond 1 MiB, before it is put. A second such layer over this one
+/// uses another name.
 public struct EncryptedStore: StoreLayer {
     private let base: any Store
     private let keys: EncryptionKeys
     private let options: EncryptionOptions
+    private let hidden: HiddenMetadata
     private let headers = OpenedHeaders()
 
     /// `base`, with what it stores encrypted.
@@ -35,6 +37,7 @@ public struct EncryptedStore: StoreLayer {
         self.base = base
         self.keys = keys
         self.options = options
+        hidden = HiddenMetadata("Storage-Encrypted", of: Self.self, over: base)
     }
 
     /// Those of the store beneath; without compare-and-swap there, metadata can't be changed either.
@@ -50,12 +53,15 @@ public struct EncryptedStore: StoreLayer {
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            _ = try EncryptedObject.hidden.adding(nil, to: options.attributes)
+            _ = try hidden.adding(nil, to: options.attributes)
             let (sealed, object) = try await sealed(body, options.expectedDigest)
             var inner = options
             inner.expectedDigest = nil
-            inner.attributes = try EncryptedObject.hidden.adding(object.values(keys, key), to: options.attributes)
-            return object.shown(try await base.put(key, sealed, options: inner))
+            let values = try object.values(keys, key)
+            inner.attributes = try hidden.adding(values, to: options.attributes)
+            let info = try await base.put(key, sealed, options: inner)
+            // Of a message id that was known it is another object.
+            return hidden.values(info) == values ? object.shown(info) : listed(info)
         } catch {
             throw error.during(.put, key: key)
         }
@@ -77,7 +83,8 @@ public struct EncryptedStore: StoreLayer {
             index += 1
         }
         let digest = try await reader.finish(expected: expected)
-        let object = EncryptedObject(size: reader.count, digest: digest, chunkSize: chunkSize, key: objectKey)
+        let object = EncryptedObject(
+            hidden: hidden, size: reader.count, digest: digest, chunkSize: chunkSize, key: objectKey)
         return (try await spool.body(), object)
     }
 
@@ -89,9 +96,9 @@ public struct EncryptedStore: StoreLayer {
         _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
     ) async throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
-            let info = try await EncryptedObject.hidden.setMetadata(in: base, key, attributes, options.precondition) {
+            let info = try await hidden.setMetadata(in: base, key, attributes, options.precondition) {
                 (info) throws(StorageError) in
-                try EncryptedObject(info, keys, headers)?.values(keys, key)
+                try opened(info)?.values(keys, key)
             }
             return try clear(info)
         } catch {
@@ -105,11 +112,11 @@ public struct EncryptedStore: StoreLayer {
     public func rotate(_ key: ObjectKey) async throws(StorageError) -> Bool {
         while true {
             let info = try await base.info(key)
-            guard let values = EncryptedObject.hidden.values(info), values.dropFirst().first != keys.current else {
+            guard let values = hidden.values(info), values.dropFirst().first != keys.current else {
                 return false
             }
             var attributes = info.attributes
-            attributes.metadata[EncryptedObject.hidden.name] = nil
+            attributes.metadata[hidden.name] = nil
             do throws(StorageError) {
                 let options = SetMetadataOptions(precondition: .matches(info.version))
                 _ = try await setMetadata(key, attributes, options: options)
@@ -119,6 +126,45 @@ public struct EncryptedStore: StoreLayer {
                 continue
             }
         }
+    }
+
+    /// How far a rotation is.
+    public struct Rotation: Sendable {
+        /// The objects whose keys were sealed anew.
+        public internal(set) var rotated = 0
+        /// Those that needed nothing, or were gone.
+        public internal(set) var untouched = 0
+        /// Those that could not be; the others were done all the same.
+        public internal(set) var failed = 0
+        /// Why the first of them could not.
+        public internal(set) var failure: StorageError?
+    }
+
+    /// Rotates the key of every object whose key begins with `prefix`; after one without failures the keys that were used
+    /// before are needed no more.
+    ///
+    /// - Parameter progress: told after each page of the listing.
+    /// - Throws: what listing throws. Where it ended early it is run again: what was done needs nothing then.
+    public func rotate(
+        prefix: String, progress: (Rotation) -> Void = { _ in }
+    ) async throws(StorageError) -> Rotation {
+        var (rotation, query) = (Rotation(), ListQuery(prefix: prefix))
+        repeat {
+            let page = try await base.list(query)
+            for key in page.keys {
+                do throws(StorageError) {
+                    if try await rotate(key) { rotation.rotated += 1 } else { rotation.untouched += 1 }
+                } catch  where error.kind == .notFound {
+                    rotation.untouched += 1
+                } catch  where error.kind != .cancelled {
+                    rotation.failed += 1
+                    rotation.failure = rotation.failure ?? error
+                }
+            }
+            progress(rotation)
+            query.startAfter = page.next
+        } while query.startAfter != nil
+        return rotation
     }
 
     // MARK: Reads
@@ -194,7 +240,7 @@ public struct EncryptedStore: StoreLayer {
 
     /// What the object is in clear text; nil where it is plain and may be.
     private func opened(_ info: ObjectInfo) throws(StorageError) -> EncryptedObject? {
-        if let object = try EncryptedObject(info, keys, headers) { return object }
+        if let object = try EncryptedObject(info, hidden, keys, headers) { return object }
         guard options.readsPlaintext else {
             throw StorageError(
                 .internal, "the object is not encrypted; allow plaintext to read what was stored before encryption")
@@ -205,7 +251,7 @@ public struct EncryptedStore: StoreLayer {
     private func plain(_ key: ObjectKey, _ options: GetOptions) async throws(StorageError) -> StoredObject {
         let found = try await base.get(key, options: options)
         // Written anew meanwhile, by somebody who encrypts.
-        guard EncryptedObject.hidden.values(found.info) == nil else {
+        guard hidden.values(found.info) == nil else {
             throw StorageError(.unavailable, "the object was encrypted while it was read; read it again")
         }
         return found
@@ -217,7 +263,7 @@ public struct EncryptedStore: StoreLayer {
     }
 
     private func listed(_ info: consuming ObjectInfo) -> ObjectInfo {
-        (try? EncryptedObject(info, keys, headers))?.show(in: &info)
+        (try? EncryptedObject(info, hidden, keys, headers))?.show(in: &info)
         return info
     }
 }

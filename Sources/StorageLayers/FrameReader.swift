@@ -23,11 +23,13 @@ struct FrameReader: Sendable {
     private static let page = 4096
 
     private let base: any Store
+    private let hidden: HiddenMetadata
     private let layouts = RecentValues<ObjectKey, Layout>(limit: 1024)
     private let pages = RecentValues<PageID, [UInt8]>(limit: 32)
 
-    init(_ base: any Store) {
+    init(_ base: any Store, _ hidden: HiddenMetadata) {
         self.base = base
+        self.hidden = hidden
     }
 
     func part(
@@ -113,14 +115,14 @@ struct FrameReader: Sendable {
         do throws(StorageError) {
             // As most stores answer: those parts that need no more are read at once.
             let found = try await base.get(key, options: options)
-            if CompressedObject(found.info) == nil { return found }
+            if CompressedObject(found.info, hidden) == nil { return found }
             info = found.info
         } catch  where error.kind == .rangeNotSatisfiable {
             // What lies outside of the compressed bytes may lie within the content.
             info = try await base.info(key, options: InfoOptions(ifMatch: options.ifMatch))
-            guard CompressedObject(info) != nil else { throw error }
+            guard CompressedObject(info, hidden) != nil else { throw error }
         }
-        guard let object = CompressedObject(info) else { return nil }
+        guard let object = CompressedObject(info, hidden) else { return nil }
         let bytes = try range.resolve(size: object.size)
         guard let frameSize = object.frameSize else { return try await cut(key, bytes, info.version, options) }
         guard info.size > FrameIndex(object).size else { throw Inflation.endsTooEarly }
@@ -135,7 +137,7 @@ struct FrameReader: Sendable {
     ) async throws(StorageError) -> StoredObject? {
         do throws(StorageError) {
             var found = try await base.get(key, options: GetOptions(ifMatch: version, verify: false))
-            guard let object = CompressedObject(found.info) else { return nil }
+            guard let object = CompressedObject(found.info, hidden) else { return nil }
             found.body = try InflatingBody.body(found.body, object).slice(bytes)
             found.range = bytes
             object.show(in: &found.info)

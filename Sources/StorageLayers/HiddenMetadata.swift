@@ -4,6 +4,13 @@ import Storage
 struct HiddenMetadata: Sendable {
     let name: String
 
+    /// Of a layer of this kind over `base`. Where others of its kind lie beneath it has another name than they: to them it
+    /// is the user, whose metadata they neither see nor change.
+    init<Layer: StoreLayer>(_ name: String, of kind: Layer.Type, over base: any Store) {
+        let others = base.count(of: kind)
+        self.name = others == 0 ? name : "\(name)-\(others + 1)"
+    }
+
     /// The attributes with `values` among them.
     ///
     /// - Throws: `invalid` where they have the name already.
@@ -18,13 +25,24 @@ struct HiddenMetadata: Sendable {
 
     /// Leaves the attributes as users see them.
     func remove(from attributes: inout ObjectAttributes) {
-        guard attributes.metadata[name] != nil else { return }
-        // Alone mostly: then there is nothing to copy.
-        if attributes.metadata.count == 1 { attributes.metadata = [:] } else { attributes.metadata[name] = nil }
+        if let only = only(attributes) {
+            // Nothing to copy.
+            if only.key == name { attributes.metadata = [:] }
+        } else if attributes.metadata[name] != nil {
+            attributes.metadata[name] = nil
+        }
     }
 
     /// What is kept with the object, if anything.
-    func values(_ info: borrowing ObjectInfo) -> [String]? { info.attributes.metadata[name] }
+    func values(_ info: borrowing ObjectInfo) -> [String]? {
+        guard let only = only(info.attributes) else { return info.attributes.metadata[name] }
+        return only.key == name ? only.value : nil
+    }
+
+    /// The metadata that is alone, as the layer's mostly is: to compare a name takes less than to look for it.
+    private func only(_ attributes: borrowing ObjectAttributes) -> (key: String, value: [String])? {
+        attributes.metadata.count == 1 ? attributes.metadata.first : nil
+    }
 
     /// Replaces the attributes of an object and keeps what is hidden among them, as `renewed` makes it of the info.
     ///
@@ -48,6 +66,15 @@ struct HiddenMetadata: Sendable {
             }
         }
         throw StorageError(.unavailable, "the object changes so fast that its metadata can't be set; try again")
+    }
+}
+
+extension Store {
+    /// How many layers of a kind lie over one another here.
+    fileprivate func count<Layer: StoreLayer>(of kind: Layer.Type) -> Int {
+        guard let layer = self as? any StoreLayer else { return 0 }
+        let beneath = layer.beneath.map { $0.count(of: kind) }.max() ?? 0
+        return layer is Layer ? beneath + 1 : beneath
     }
 }
 

@@ -11,6 +11,7 @@ extension CachedStore: MeasuredStore {
             .counter("cache_evictions_total", Double(statistics.evictions)),
             .counter("cache_expirations_total", Double(statistics.expirations)),
             .counter("cache_invalidations_total", Double(statistics.invalidations)),
+            .gauge("cache_following", statistics.isFollowing ? 1 : 0),
             .gauge("cache_entries", Double(statistics.entries)),
             .gauge("cache_bytes", Double(statistics.bytes)),
         ]
@@ -45,4 +46,10 @@ extension LimitedStore: MeasuredStore {
 
 extension RetryingStore: MeasuredStore {
     public var measurements: [StoreMeasurement] { [.counter("retries_total", Double(retries))] }
+}
+
+extension ObservedStore: MeasuredStore {
+    public var measurements: [StoreMeasurement] {
+        [.counter("observe_dropped_changes_total", Double(announcer.dropped))]
+    }
 }

@@ -2,18 +2,22 @@ import Storage
 
 /// An object whose content a layer stores in another form, as hidden metadata tells.
 protocol TransformedObject {
-    static var hidden: HiddenMetadata { get }
+    /// Where that is kept.
+    var hidden: HiddenMetadata { get }
     /// The size and the digest of its content.
     var size: Int { get }
     var digest: Digest { get }
 }
 
 extension TransformedObject {
+    /// The sizes that are believed: whoever writes to the store beneath could tell any, and they are reckoned with.
+    static var sizes: ClosedRange<Int> { 0...1 << 50 }
+
     /// Makes the info of what is stored that of the content.
     func show(in info: inout ObjectInfo) {
         info.size = size
         info.digest = digest
-        Self.hidden.remove(from: &info.attributes)
+        hidden.remove(from: &info.attributes)
     }
 
     /// The info of the content.

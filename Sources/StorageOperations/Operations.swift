@@ -49,8 +49,13 @@ public final class Operations: Service {
     /// A connection to NATS by its name.
     public typealias Connection = (name: String, connection: NATSConnection)
 
-    let instances: [Watched]
-    let connections: [Connection]
+    private struct Watching: Sendable {
+        var instances: [Watched] = []
+        var connections: [Connection] = []
+    }
+
+    /// The instances' names.
+    let names: [String]
     let feed: EventFeed
     let log: LogControl
     let metrics: OperationsMetrics
@@ -58,16 +63,19 @@ public final class Operations: Service {
     private let isBrowsing: Atomic<Bool>
     private let logger: Logger
     private let bound = Mutex<WebServer?>(nil)
+    private let watching = Mutex(Watching())
 
+    /// The port, open from now on: nothing is ready until ``watch(_:connections:)`` says what there is.
+    ///
     /// - Parameters:
+    ///   - instances: the names of all instances.
     ///   - feed: the events of all instances.
     ///   - metrics: what `/metrics` tells beside what it finds out itself.
     public init(
-        _ options: OperationsOptions, instances: [Instance], connections: [Connection], feed: EventFeed,
-        metrics: OperationsMetrics, log: LogControl
+        _ options: OperationsOptions, instances names: [String], feed: EventFeed, metrics: OperationsMetrics,
+        log: LogControl
     ) throws(StorageError) {
-        self.instances = instances.map { Watched(instance: $0, probe: StoreProbe($0.store)) }
-        self.connections = connections
+        self.names = names
         self.feed = feed
         self.log = log
         self.metrics = metrics
@@ -82,6 +90,16 @@ public final class Operations: Service {
             handler: { [weak self] request in await self?.answer(request) ?? .failure(503) })
         bound.withLock { $0 = server }
     }
+
+    /// Tells of these instances and connections.
+    public func watch(_ instances: [Instance], connections: [Connection]) {
+        let watched = instances.map { Watched(instance: $0, probe: StoreProbe($0.store)) }
+        watching.withLock { $0 = Watching(instances: watched, connections: connections) }
+    }
+
+    /// None before the instances start.
+    var instances: [Watched] { watching.withLock { $0.instances } }
+    var connections: [Connection] { watching.withLock { $0.connections } }
 
     /// Where it listens: the port that was found where any was asked for.
     public var listening: ListenAddress {

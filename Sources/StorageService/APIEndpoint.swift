@@ -22,11 +22,8 @@ struct APIEndpoint: Endpoint {
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         let query = try APIQuery(request.payload)
         do throws(StorageError) {
-            var reply = Reply(payload: try await perform(query, request).encoded)
+            var reply = try await perform(query, request)
             reply.operation = query.action?.rawValue
-            guard reply.size <= context.maxReply() else {
-                throw StorageError(.tooLarge, "the answer does not fit one reply; use the get or list port")
-            }
             return reply
         } catch {
             var error = error
@@ -35,18 +32,27 @@ struct APIEndpoint: Endpoint {
         }
     }
 
-    private func perform(_ query: APIQuery, _ request: Request) async throws(StorageError) -> APIAnswer {
+    private func reply(_ answer: APIAnswer) throws(StorageError) -> Reply {
+        let reply = Reply(payload: answer.encoded)
+        guard reply.size > context.maxReply() else { return reply }
+        throw StorageError(.tooLarge, "the answer does not fit one reply; use the get or list port")
+    }
+
+    private func perform(_ query: APIQuery, _ request: Request) async throws(StorageError) -> Reply {
         switch query.action {
         case .get: return try await get(try key(query), request)
         case .store: return try await store(try context.generatedKey(content(query, request)), query, request)
         case .put: return try await store(try key(query), query, request)
         case .info:
-            let info = try await context.store.info(try key(query))
-            return APIAnswer(key: info.key.rawValue, info: WireInfo(info))
+            let options = InfoOptions(ifMatch: request.ifMatch)
+            let info = try await context.store.info(try key(query), options: options)
+            return try reply(APIAnswer(key: info.key.rawValue, info: WireInfo(info)))
         case .delete:
             let key = try key(query)
-            return APIAnswer(key: key.rawValue, deleted: try await context.delete(key, .none, request))
-        case .list: return try await list(query)
+            let precondition = try RequestCodec.precondition(in: request.headers)
+            let deleted = try await context.delete(key, precondition, request)
+            return try reply(APIAnswer(key: key.rawValue, deleted: deleted))
+        case .list: return try reply(try await list(query))
         case nil:
             throw StorageError(
                 .invalid, "action “\(query.actionName.abbreviated)” is not get, store, put, list, delete or info")
@@ -77,26 +83,27 @@ struct APIEndpoint: Endpoint {
 
     private func store(
         _ key: ObjectKey, _ query: APIQuery, _ request: Request
-    ) async throws(StorageError) -> APIAnswer {
+    ) async throws(StorageError) -> Reply {
         var options = try RequestCodec.putOptions(in: request.headers)
         if query.dataBase64 == nil, options.attributes.contentType == nil {
             options.attributes.contentType = "application/json"
         }
         let info = try await context.put(key, ObjectBody(try bytes(query)), options, request)
-        return APIAnswer(key: info.key.rawValue, info: WireInfo(info))
+        return try reply(APIAnswer(key: info.key.rawValue, info: WireInfo(info)))
     }
 
-    private func get(_ key: ObjectKey, _ request: Request) async throws(StorageError) -> APIAnswer {
-        let object = try await context.store.get(key)
+    private func get(_ key: ObjectKey, _ request: Request) async throws(StorageError) -> Reply {
+        let object = try await context.store.get(key, options: GetOptions(ifMatch: request.ifMatch))
         let bytes = try await object.body.collect(upTo: context.maxReply())
-        context.events.succeeded(.retrieved, object.info, request)
         var answer = APIAnswer(key: key.rawValue, info: WireInfo(object.info))
         if JSONScanner.isJSON(bytes) {
             answer.data = bytes
         } else {
             answer.dataBase64 = Data(bytes).base64EncodedString()
         }
-        return answer
+        let reply = try reply(answer)
+        context.events.retrieved(object.info, request)
+        return reply
     }
 
     private func list(_ query: APIQuery) async throws(StorageError) -> APIAnswer {

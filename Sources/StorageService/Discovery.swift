@@ -56,7 +56,7 @@ struct Discovery: Sendable {
     }
 
     let configuration: InstanceConfiguration
-    let statistics: [Port: PortStatistics]
+    let monitor: InstanceMonitor
     let capabilities: Capabilities
     let id = NUID.next()
     let started = RFC3339.format(.now)
@@ -65,7 +65,7 @@ struct Discovery: Sendable {
 
     /// What a client may want to know before it asks for it.
     private var metadata: [String: String] {
-        let limits = configuration.limits
+        let limits = monitor.limits
         return [
             WireServiceInfo.capabilitiesKey: CapabilityNames.encode(capabilities),
             "max_object_size": String(limits.maxObjectSize), "max_keys": String(limits.maxKeys),
@@ -99,7 +99,7 @@ struct Discovery: Sendable {
         Stats(
             name: name, id: id, metadata: metadata, started: started,
             endpoints: Port.requests.map { port in
-                let counters = statistics[port]?.current ?? .init()
+                let counters = monitor.statistics[port]?.current ?? .init()
                 let total = Int64(clamping: Int((counters.processingTime.seconds * 1e9).rounded()))
                 return .init(
                     name: port.rawValue, subject: configuration.subject(port), queue_group: configuration.queueGroup,

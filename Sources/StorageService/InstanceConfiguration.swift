@@ -31,6 +31,8 @@ public struct InstanceConfiguration: Sendable {
     public var metadataExtractor: any MetadataExtractor = HeaderMetadataExtractor()
     /// Bounds.
     public var limits = Limits()
+    /// How long open uploads may go on after a stop was asked for; service managers end a process after 60 seconds.
+    public var uploadGrace: Duration = .seconds(40)
     /// Where messages come from that are stored and passed on.
     public var inputs: [InputConfiguration]
     /// Where events go.

@@ -39,7 +39,7 @@ struct InstanceContext: Sendable {
     func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
         try query.validate()
         var query = query
-        query.limit = min(query.limit, configuration.limits.maxKeys)
+        query.limit = min(query.limit, limits.maxKeys)
         return try await store.list(query)
     }
 
@@ -99,6 +99,8 @@ struct PutEndpoint: Endpoint {
 struct GetEndpoint: Endpoint {
     let context: InstanceContext
 
+    func key(of request: Request) -> String? { request.givenKey }
+
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         let key = try request.key()
         var options = GetOptions(ifMatch: request.ifMatch)
@@ -109,7 +111,7 @@ struct GetEndpoint: Endpoint {
         let room = context.maxReply() - reply.headerSize
         guard object.range.count <= room else { throw tooLarge(object, room) }
         reply.payload = try await object.body.collect(upTo: room)
-        context.events.succeeded(.retrieved, object.info, request)
+        context.events.retrieved(object.info, request)
         return reply
     }
 
@@ -126,6 +128,8 @@ struct GetEndpoint: Endpoint {
 struct InfoEndpoint: Endpoint {
     let context: InstanceContext
 
+    func key(of request: Request) -> String? { request.givenKey }
+
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         let options = InfoOptions(ifMatch: request.ifMatch)
         return Reply(json: WireInfo(try await context.store.info(try request.key(), options: options)))
@@ -134,6 +138,8 @@ struct InfoEndpoint: Endpoint {
 
 struct DeleteEndpoint: Endpoint {
     let context: InstanceContext
+
+    func key(of request: Request) -> String? { request.givenKey }
 
     func answer(_ request: Request) async throws(StorageError) -> Reply {
         let key = try request.key()

@@ -28,6 +28,7 @@ struct PartEndpoint: Endpoint {
         let id = id(request)
         var upload: Upload?
         do throws(StorageError) {
+            try checkEnd(request)
             if request.headers.first(WireHeader.abort) != nil { return abort(id) }
             let found = try uploads.find(id)
             upload = found
@@ -41,6 +42,15 @@ struct PartEndpoint: Endpoint {
         } catch {
             let failed = upload
             return { () async throws(StorageError) in try Self.reply(to: error, of: failed) }
+        }
+    }
+
+    /// Throws where an end brings bytes, of which nothing would become.
+    private func checkEnd(_ request: Request) throws(StorageError) {
+        let isPart = !request.payload.isEmpty || request.headers.first(WireHeader.part) != nil
+        guard isPart else { return }
+        for name in [WireHeader.commit, WireHeader.abort] where request.headers.first(name) != nil {
+            throw StorageError(.invalid, "\(name) comes in a message of its own, behind the last part")
         }
     }
 

@@ -5,7 +5,7 @@ import StorageWire
 import Synchronization
 
 /// How many requests an instance works on, and no more.
-final class Permits: Sendable {
+final class RequestLimit: Sendable {
     private let limit: @Sendable () -> Int
     private let taken = Mutex(0)
 
@@ -51,7 +51,7 @@ struct PortServer: Sendable {
     let endpoint: any Endpoint
     let connection: NATSConnection
     let events: EventPublisher
-    let permits: Permits
+    let capacity: RequestLimit
     let monitor: InstanceMonitor
     let statistics: PortStatistics
     let logger: Logger
@@ -59,14 +59,14 @@ struct PortServer: Sendable {
     private let underWay = UnderWay()
 
     init(
-        port: Port, endpoint: any Endpoint, connection: NATSConnection, events: EventPublisher, permits: Permits,
+        port: Port, endpoint: any Endpoint, connection: NATSConnection, events: EventPublisher, capacity: RequestLimit,
         monitor: InstanceMonitor, statistics: PortStatistics, logger: Logger
     ) {
         self.port = port
         self.endpoint = endpoint
         self.connection = connection
         self.events = events
-        self.permits = permits
+        self.capacity = capacity
         self.monitor = monitor
         self.statistics = statistics
         self.logger = logger
@@ -98,7 +98,7 @@ struct PortServer: Sendable {
             logger.debug("request on \(message.subject) without a reply subject: ignored")
             return
         }
-        if permits.take() { serve(Request(message), replySubject) } else { refuse(replySubject) }
+        if capacity.take() { serve(Request(message), replySubject) } else { refuse(replySubject) }
     }
 
     /// Works in a task of its own, so that the deadline can answer while the work still cleans up.
@@ -108,8 +108,7 @@ struct PortServer: Sendable {
         begin()
         do throws(StorageError) {
             try request.validate()
-            let timeout = monitor.limits.requestTimeout
-            limit = min(try RequestCodec.timeout(in: request.headers) ?? timeout, timeout)
+            limit = try RequestCodec.timeout(in: request.headers) ?? monitor.limits.requestTimeout
         } catch {
             Task {
                 await fail(error, request, replySubject, call.start)
@@ -127,12 +126,20 @@ struct PortServer: Sendable {
             guard call.isFirst() else { return }
             task.cancel()
             Task {
-                let error = StorageError(.timeout, "the request took longer than \(limit); it was cancelled")
-                await fail(error, request, replySubject, call.start)
+                await fail(overdue(request, limit), request, replySubject, call.start)
             }
         }
         // The answer may have been quicker than this.
         if call.isOver { Timeouts.shared.cancel(call.timer) }
+    }
+
+    private func overdue(_ request: Request, _ limit: Duration) -> StorageError {
+        let advice =
+            port.changes
+            ? "it may have happened, so look before you try again" : "try again, or allow more by \(WireHeader.timeout)"
+        let key = endpoint.key(of: request)
+        let what = key.map { "\(port.rawValue) of “\($0.abbreviated)”" } ?? port.rawValue
+        return StorageError(.timeout, "\(what) took longer than \(limit) and was cancelled: \(advice)", key: key)
     }
 
     private func begin() {
@@ -141,7 +148,7 @@ struct PortServer: Sendable {
     }
 
     private func end() {
-        permits.giveBack()
+        capacity.giveBack()
         monitor.ended()
         underWay.end()
     }
@@ -162,7 +169,7 @@ struct PortServer: Sendable {
         _ error: StorageError, _ request: Request, _ replySubject: String, _ start: ContinuousClock.Instant
     ) async {
         logger.failed(port.rawValue, error, request)
-        if error.errorClass != .notFound, !endpoint.isTold(error, of: request) {
+        if !endpoint.isTold(error, of: request) {
             events.failed(error, port.rawValue, key: endpoint.key(of: request), request)
         }
         let reply = endpoint.reply(to: error)
@@ -217,6 +224,11 @@ struct PortServer: Sendable {
         default: nil
         }
     }
+}
+
+extension Port {
+    /// Whether what is asked for there may change objects.
+    fileprivate var changes: Bool { [.put, .delete, .upload, .api].contains(self) }
 }
 
 extension NATSHeaders {

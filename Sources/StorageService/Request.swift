@@ -39,6 +39,13 @@ struct Request: Sendable {
         try RequestCodec.key(in: headers, payload: payload)
     }
 
+    /// The key as it was given, whether or not it is one.
+    var givenKey: String {
+        if let key = try? key() { return key.rawValue }
+        let bytes = payload.prefix(ObjectKey.maximumBytes)
+        return (headers.first(WireHeader.key) ?? String(decoding: bytes, as: UTF8.self)).abbreviated
+    }
+
     var ifMatch: Version? { headers.first(WireHeader.ifMatch).map { Version($0) } }
 }
 
@@ -65,10 +72,10 @@ struct Reply: Sendable {
         code = error.kind
     }
 
-    /// About what it takes of a message: each header line has a name, a value and four more bytes.
+    /// About what it takes of a message.
     var size: Int { payload.count + headerSize }
 
-    var headerSize: Int { headers.reduce(16) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 } }
+    var headerSize: Int { headers.size }
 }
 
 /// The work on a request.

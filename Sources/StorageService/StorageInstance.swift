@@ -40,7 +40,8 @@ public struct StorageInstance: Service, CustomStringConvertible {
     /// Its kind and name, and no more: a service group logs it.
     public var description: String { "StorageInstance(\(configuration.name))" }
 
-    /// Serves until graceful shutdown: then takes no more, finishes what is under way, and returns.
+    /// Serves until graceful shutdown: then takes no more, finishes what is under way, and returns. Uploads that are open
+    /// then go on for ``InstanceConfiguration/uploadGrace``.
     ///
     /// - Throws: `NATSError` where a port's subject is forbidden, a stream is missing or the connection is closed for
     ///   good, `StorageError` where the store can't do what an input asks of it.
@@ -64,45 +65,79 @@ public struct StorageInstance: Service, CustomStringConvertible {
         try? await connection.flush(timeout: .seconds(2))
     }
 
+    /// What an instance hears by.
+    private struct Listening: Sendable {
+        let ports: [(subscription: NATSSubscription, server: PortServer)]
+        let parts: (subscription: NATSSubscription, server: PortServer)
+        let questions: [NATSSubscription]
+        let inputs: [OpenInput]
+    }
+
     private func serve(_ context: InstanceContext) async throws {
         let partSubject = "\(configuration.subject(.upload)).\(NUID.next())"
         // Room for the headers of a part.
         let maxPartSize = max(1024, min(1 << 20, connection.maxPayload - 4096))
         let uploads = Uploads(
             context: context, partSubject: partSubject, maxPartSize: maxPartSize, logger: logger)
+        let discovery = Discovery(configuration: configuration, monitor: monitor, capabilities: store.capabilities)
+        let listening = try await listen(context, uploads, partSubject, discovery)
+        monitor.phase = .serving
+        onReady()
+        try await withGracefulShutdownHandler {
+            try await work(listening, context, uploads, discovery)
+        } onGracefulShutdown: {
+            monitor.phase = .draining
+            context.events.hurry()
+            uploads.hurry()
+            let ended =
+                listening.ports.map(\.subscription) + listening.questions
+                + listening.inputs.compactMap(\.subscription)
+            Task { for subscription in ended { await subscription.drain() } }
+        }
+        await uploads.close()
+    }
+
+    private func listen(
+        _ context: InstanceContext, _ uploads: Uploads, _ partSubject: String, _ discovery: Discovery
+    ) async throws -> Listening {
         let servers = servers(context, uploads)
-        let discovery = Discovery(
-            configuration: configuration, statistics: monitor.statistics, capabilities: store.capabilities)
-        let parts = partServer(context, uploads)
-        var ports: [(NATSSubscription, PortServer)] = [(try await parts.listen(partSubject + ".*"), parts)]
+        let partServer = partServer(context, uploads)
+        let parts = try await partServer.listen(partSubject + ".*")
+        var ports: [(NATSSubscription, PortServer)] = []
         for server in servers {
             let subject = configuration.subject(server.port)
             ports.append((try await server.listen(subject, queue: configuration.queueGroup), server))
         }
         var questions: [NATSSubscription] = []
         for subject in discovery.subjects { questions.append(try await connection.subscribe(subject)) }
-        let inputs = try await openInputs(context)
-        monitor.phase = .serving
-        onReady()
-        let (listening, asked) = (ports, questions)
-        try await withGracefulShutdownHandler {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for (subscription, server) in listening { group.addTask { try await server.run(subscription) } }
-                for subscription in asked { group.addTask { try await answer(discovery, subscription) } }
-                for input in inputs { group.addTask { try await input.run() } }
-                group.addTask { await sweep(uploads) }
-                for keeper in keepers {
-                    group.addTask { await Housekeeper(keep: keeper, context: context, logger: logger).run() }
+        return Listening(
+            ports: ports, parts: (parts, partServer), questions: questions, inputs: try await openInputs(context))
+    }
+
+    /// Returns when everything that it listens on has ended, and what came by that is done.
+    private func work(
+        _ listening: Listening, _ context: InstanceContext, _ uploads: Uploads, _ discovery: Discovery
+    ) async throws {
+        let parts = listening.parts
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (subscription, server) in listening.ports {
+                group.addTask {
+                    try await server.run(subscription)
+                    guard server.port == .upload else { return }
+                    // None is opened any more; those that are open go on.
+                    await uploads.settle()
+                    await parts.subscription.drain()
                 }
-                try await group.waitForAll()
             }
-        } onGracefulShutdown: {
-            monitor.phase = .draining
-            context.events.hurry()
-            let subscriptions = listening.map(\.0) + asked + inputs.compactMap(\.subscription)
-            Task { for subscription in subscriptions { await subscription.drain() } }
+            group.addTask { try await parts.server.run(parts.subscription) }
+            for subscription in listening.questions { group.addTask { try await answer(discovery, subscription) } }
+            for input in listening.inputs { group.addTask { try await input.run() } }
+            group.addTask { await sweep(uploads) }
+            for keeper in keepers {
+                group.addTask { await Housekeeper(keep: keeper, context: context, logger: logger).run() }
+            }
+            try await group.waitForAll()
         }
-        await uploads.close()
     }
 
     private func openInputs(_ context: InstanceContext) async throws -> [OpenInput] {
@@ -116,7 +151,7 @@ public struct StorageInstance: Service, CustomStringConvertible {
     }
 
     private func servers(_ context: InstanceContext, _ uploads: Uploads) -> [PortServer] {
-        let permits = Permits { [monitor] in monitor.limits.maxInFlight }
+        let capacity = RequestLimit { [monitor] in monitor.limits.maxInFlight }
         return Port.requests.map { port in
             let endpoint: any Endpoint =
                 switch port {
@@ -128,21 +163,21 @@ public struct StorageInstance: Service, CustomStringConvertible {
                 case .api: APIEndpoint(context: context)
                 default: PutEndpoint(context: context)
                 }
-            return server(port, endpoint, context, permits)
+            return server(port, endpoint, context, capacity)
         }
     }
 
     private func partServer(_ context: InstanceContext, _ uploads: Uploads) -> PortServer {
         // Parts have their own bound: the window of each of a bounded number of uploads.
-        let permits = Permits { [monitor] in monitor.limits.maxUploads * (Upload.window + 2) }
-        return server(.upload, PartEndpoint(uploads: uploads), context, permits)
+        let capacity = RequestLimit { [monitor] in monitor.limits.maxUploads * (Upload.window + 2) }
+        return server(.upload, PartEndpoint(uploads: uploads), context, capacity)
     }
 
     private func server(
-        _ port: Port, _ endpoint: any Endpoint, _ context: InstanceContext, _ permits: Permits
+        _ port: Port, _ endpoint: any Endpoint, _ context: InstanceContext, _ capacity: RequestLimit
     ) -> PortServer {
         PortServer(
-            port: port, endpoint: endpoint, connection: connection, events: context.events, permits: permits,
+            port: port, endpoint: endpoint, connection: connection, events: context.events, capacity: capacity,
             monitor: monitor, statistics: monitor.statistics[port] ?? PortStatistics(configuration.name, port),
             logger: logger)
     }

@@ -11,6 +11,8 @@ final class Uploads: Sendable {
         var puts: [String: Task<Void, Never>] = [:]
         /// Uploads whose put has ended, oldest first.
         var finished: [String] = []
+        /// Until when those that are open may go on, once a stop has begun.
+        var deadline: ContinuousClock.Instant?
     }
 
     /// How many finished uploads are remembered, for senders that ask again.
@@ -31,7 +33,7 @@ final class Uploads: Sendable {
 
     func open(_ request: Request) throws(StorageError) -> WireUpload {
         let options = try RequestCodec.putOptions(in: request.headers)
-        let key = try context.givenOrGeneratedKey(request)
+        let key = try key(for: request)
         try context.check(key, options.attributes)
         let id = NUID.next()
         let upload = Upload(
@@ -51,6 +53,16 @@ final class Uploads: Sendable {
         return WireUpload(
             upload: id, partSubject: "\(partSubject).\(id)", maxPartSize: maxPartSize, window: Upload.window,
             idleSeconds: Int(idle.seconds))
+    }
+
+    private func key(for request: Request) throws(StorageError) -> ObjectKey {
+        if let key = try RequestCodec.key(in: request.headers) { return key }
+        guard !context.configuration.keyGenerator.needsPayload else {
+            throw StorageError(
+                .invalid,
+                "the instance makes keys of the content, which is not there yet: name one by \(WireHeader.key)")
+        }
+        return try context.generatedKey(request)
     }
 
     private func put(_ upload: Upload, _ options: PutOptions, _ request: Request) async {
@@ -113,6 +125,24 @@ final class Uploads: Sendable {
             abort(
                 id, StorageError(.timeout, "the upload was silent for more than \(idle)", key: upload.key.rawValue))
         }
+    }
+
+    /// A stop has begun.
+    func hurry() {
+        let deadline = ContinuousClock.now + context.configuration.uploadGrace
+        state.withLock { $0.deadline = deadline }
+    }
+
+    /// Returns when every upload is over, by its commit, its abort or its silence, or when it may go on no longer.
+    func settle() async {
+        while isGoingOn, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(50))
+            sweep()
+        }
+    }
+
+    private var isGoingOn: Bool {
+        state.withLock { state in !state.puts.isEmpty && state.deadline.map { .now < $0 } ?? false }
     }
 
     /// Ends every upload to which nothing will come any more: those that wait for parts get their answer.

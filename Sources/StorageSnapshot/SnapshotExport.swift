@@ -16,7 +16,7 @@ extension Snapshot {
 
     /// Writes a store's objects as a snapshot, holding no more of them in memory than the store's own chunks.
     ///
-    /// Each object is whole; the snapshot is none of one moment: what changes while it is written is in it before or after
+    /// Each object is whole; the snapshot is not of one moment: what changes while it is written is in it before or after
     /// its change. An object that breaks off is taken back and read again, three times.
     ///
     /// - Parameters:
@@ -101,6 +101,6 @@ extension Snapshot {
 extension Snapshot.Statistics {
     fileprivate mutating func count(_ info: ObjectInfo) {
         objects += 1
-        bytes += info.size
+        bytes.addSize(info.size)
     }
 }

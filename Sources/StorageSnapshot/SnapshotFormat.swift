@@ -74,7 +74,7 @@ public enum Snapshot {
         return JSON.encode(fields) + [UInt8(ascii: "\n")]
     }
 
-    /// - Throws: `invalid` where it is none of a snapshot's lines.
+    /// - Throws: `invalid` where it is no line of a snapshot.
     static func decode(_ line: [UInt8]) throws(StorageError) -> Line {
         let fields = try JSON.decode(Fields.self, from: line, what: "line")
         if let text = fields.data {
@@ -91,6 +91,6 @@ public enum Snapshot {
         if let header = fields.snapshot { return .header(header) }
         if let key = fields.discard { return .discard(key) }
         if let statistics = fields.statistics { return .statistics(statistics) }
-        throw StorageError(.invalid, "the line is none of a snapshot's")
+        throw StorageError(.invalid, "the line is no line of a snapshot")
     }
 }

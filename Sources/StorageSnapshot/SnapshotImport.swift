@@ -16,7 +16,7 @@ extension Snapshot {
         public var existing = Existing.replace
         /// Whether objects that expire are stored for ever; otherwise their time goes on, and what is over is left out.
         public var dropsExpiry = false
-        /// Whether nothing is stored, only counted.
+        /// Whether nothing is stored, only checked and counted.
         public var isDryRun = false
 
         /// Replacing what is there.
@@ -43,13 +43,13 @@ extension Snapshot {
     ///   - body: the snapshot.
     ///   - store: where the objects go.
     ///   - options: how.
-    ///   - now: the time by which objects are over.
     ///   - progress: told after each object.
+    ///   - now: the clock by which objects are over, asked for each: an import may take longer than they live.
     /// - Throws: `invalid` where the snapshot is damaged, has no data or is not whole; what the store's put throws. What was
     ///   stored before stays.
     public static func load(
-        _ body: ObjectBody, into store: any Store, _ options: Import = Import(), now: Date = .now,
-        progress: (ImportResult) -> Void = { _ in }
+        _ body: ObjectBody, into store: any Store, _ options: Import = Import(),
+        progress: (ImportResult) -> Void = { _ in }, now: () -> Date = { .now }
     ) async throws(StorageError) -> ImportResult {
         let reader = SnapshotReader(body)
         guard try await reader.header().data else {
@@ -58,7 +58,7 @@ extension Snapshot {
         var (result, count) = (ImportResult(), 0)
         while let info = try await reader.object() {
             var next = result
-            try await load(info, from: reader, into: store, options, now, &next)
+            try await load(info, from: reader, into: store, options, now(), &next)
             // Taken back it counts for nothing: it follows again, or was gone.
             guard try await !reader.isTakenBack() else { continue }
             (result, count) = (next, count + 1)
@@ -77,7 +77,8 @@ extension Snapshot {
         guard options.dropsExpiry || !info.isExpired(at: now) else { return result.expired += 1 }
         do throws(StorageError) {
             if options.isDryRun {
-                while try await reader.chunk() != nil {}
+                if options.existing == .keep, try await store.exists(info.key) { return result.kept += 1 }
+                try await reader.check(info)
             } else {
                 _ = try await store.put(
                     info.key, reader.body(of: info),
@@ -90,7 +91,7 @@ extension Snapshot {
             throw error
         }
         result.stored += 1
-        result.bytes += info.size
+        result.bytes.addSize(info.size)
     }
 }
 
@@ -99,15 +100,24 @@ extension SnapshotReader {
     nonisolated func body(of info: ObjectInfo) -> ObjectBody {
         ObjectBody(size: info.size) { () async throws(StorageError) in try await self.chunk() }
     }
+
+    /// Reads the bytes of the object whose info was just read, and throws what a put would throw of them.
+    nonisolated func check(_ info: ObjectInfo) async throws(StorageError) {
+        do throws(StorageError) {
+            var bytes = BodyReader(body(of: info))
+            while try await bytes.next(Snapshot.chunk) != nil {}
+            _ = try await bytes.finish(expected: info.digest)
+        } catch {
+            throw error.during(.put, key: info.key)
+        }
+    }
 }
 
 extension ObjectInfo {
     /// How to store the same object elsewhere.
     func putAgain(keepingExpiry: Bool, now: Date, _ isNew: Bool) -> PutOptions {
-        let left = expires.map { Duration.seconds($0.timeIntervalSince(now)) }
-        return PutOptions(
+        PutOptions(
             precondition: isNew ? .absent : .none, attributes: attributes,
-            timeToLive: keepingExpiry ? left.map { min($0, PutOptions.maximumTimeToLive) } : nil,
-            expectedDigest: digest)
+            timeToLive: keepingExpiry ? remainingTimeToLive(at: now) : nil, expectedDigest: digest)
     }
 }

@@ -84,7 +84,7 @@ public struct StoreCopy: Sendable {
         case skip(ObjectKey)
     }
 
-    /// Copies.
+    /// Makes the destination hold what the source does, as far as the options ask for it.
     ///
     /// - Parameter report: told of each key, as it is done, and how far all is.
     /// - Throws: what listing either side throws. An object that fails is told and counted, and the others go on.
@@ -171,7 +171,7 @@ private struct Ledger {
         switch step {
         case .copied(let info):
             progress.copied += 1
-            progress.bytes += info.size
+            progress.bytes.addSize(info.size)
         case .changed: progress.changed += 1
         case .deleted: progress.deleted += 1
         case .skipped: progress.skipped += 1

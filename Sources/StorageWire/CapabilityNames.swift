@@ -20,7 +20,20 @@ package enum CapabilityNames {
 
 /// What a client reads of a component's answer to `$SRV.INFO`.
 package struct WireServiceInfo: Codable, Sendable {
+    package struct Endpoint: Codable, Sendable {
+        package var name: String
+        package var subject: String
+    }
+
     package var metadata: [String: String]?
+    package var endpoints: [Endpoint]?
+
+    /// The subjects of its ports.
+    package var subjects: [Port: String] {
+        (endpoints ?? []).reduce(into: [:]) { subjects, endpoint in
+            if let port = Port(rawValue: endpoint.name) { subjects[port] = endpoint.subject }
+        }
+    }
 
     /// What the store behind the component can do; nil where the component does not tell.
     package var capabilities: Capabilities? { metadata?[Self.capabilitiesKey].map(CapabilityNames.decode) }

@@ -59,4 +59,7 @@ extension WireHeaders {
     package func first(_ name: String) -> String? {
         first { $0.name == name }?.value
     }
+
+    /// About what they take of a message: each line has a name, a value and four more bytes.
+    package var size: Int { reduce(16) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 } }
 }

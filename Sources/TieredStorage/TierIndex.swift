@@ -22,6 +22,12 @@ struct TierIndex {
     private var lastEpoch: UInt64 = 0
     private var tables: (hot: TierTable?, warm: TierTable?)
     var cold = TierCounters()
+    /// Whether cold's changes are to be followed, and how many watches of them there are.
+    var wantsFollowing = false
+    var watches = 0
+
+    /// Whether changes of cold are missed that would have been told.
+    var isBlind: Bool { wantsFollowing && watches == 0 }
 
     init(hot: TierLimits?, warm: TierLimits?) {
         tables = (hot.map { TierTable($0) }, warm.map { TierTable($0) })
@@ -80,16 +86,26 @@ struct TierIndex {
     /// Cold was seen to have this version: copies of another one are distrusted, and what goes on counts only if it is of
     /// this one too.
     mutating func compare(_ info: ObjectInfo) {
-        let isOther = [tables.hot?[info.key], tables.warm?[info.key]].contains { copy in
-            copy?.known.map { $0.info.version != info.version } ?? false
+        compare(info.key, info.version)
+    }
+
+    /// The same of what cold's refusal tells of `key`.
+    mutating func compare(_ key: ObjectKey, _ error: StorageError) {
+        guard error.kind == .notFound || error.kind == .preconditionFailed else { return }
+        if let version = error.currentVersion { compare(key, version) } else { distrust(key) }
+    }
+
+    private mutating func compare(_ key: ObjectKey, _ version: Version) {
+        let isOther = [tables.hot?[key], tables.warm?[key]].contains { copy in
+            copy?.known.map { $0.info.version != version } ?? false
         }
-        if isOther { return distrust(info.key) }
-        guard let seen = activities[info.key]?.seen else {
-            activities[info.key]?.seen = info.version
+        if isOther { return distrust(key) }
+        guard let seen = activities[key]?.seen else {
+            activities[key]?.seen = version
             return
         }
         // Of two, nobody knows which came last.
-        if seen != info.version { distrust(info.key) }
+        if seen != version { distrust(key) }
     }
 
     /// Notes a copy; it is trusted where nothing came between since `claim` began. Whether it is.
@@ -130,22 +146,22 @@ final class Claim: Sendable {
     let trusts: Bool
     let epoch: UInt64
     private let store: TieredStore
-    private let start: Mutex<Date>
+    private let start: Mutex<ContinuousClock.Instant>
 
     init(_ store: TieredStore, _ key: ObjectKey, writes: Bool, trusts: Bool = true) {
         self.store = store
         self.key = key
         self.writes = writes
         self.trusts = trusts
-        start = Mutex(store.now())
+        start = Mutex(store.instant())
         epoch = store.index.withLock { $0.begin(key, writes: writes) }
     }
 
     /// When what it says was true, at the earliest: how long it took to learn it counts.
-    var started: Date { start.withLock { $0 } }
+    var started: ContinuousClock.Instant { start.withLock { $0 } }
 
     /// What it says was learned of a copy that was compared with cold then.
-    func date(from time: Date) {
+    func date(from time: ContinuousClock.Instant) {
         start.withLock { $0 = min($0, time) }
     }
 

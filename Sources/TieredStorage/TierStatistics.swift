@@ -25,7 +25,7 @@ public struct TierStatistics: Sendable, Hashable {
     public var evictions: Int
     /// Those of them that were copied to the tier below.
     public var demotions: Int
-    /// The operations on the tier that failed and were gone around; cold's failures reach the caller instead.
+    /// The operations on the tier that failed and were bypassed; cold's failures reach the caller instead.
     public var failures: Int
 
     /// Which part of the gets that asked it the tier served, 0…1; zero before the first.
@@ -88,7 +88,7 @@ extension TieredStore {
         repeat {
             let page = try await cold.list(query)
             items += page.keys.count
-            bytes += page.objects?.reduce(0) { $0 + $1.size } ?? 0
+            for info in page.objects ?? [] { bytes.addSize(info.size) }
             query.startAfter = page.next
         } while query.startAfter != nil
         return index.withLock { index in
@@ -124,7 +124,7 @@ extension TieredStore: MeasuredStore {
         let (hot, warm, cold) = index.withLock { index in
             (TierStatistics(index[.hot]), TierStatistics(index[.warm]), TierStatistics(bytes: 0, items: 0, index.cold))
         }
-        var all = cold.counters("cold")
+        var all = cold.counters("cold") + [.gauge("tier_following", isFollowing ? 1 : 0)]
         for (name, tier) in [("hot", hot), ("warm", warm)] {
             guard let tier else { continue }
             let labels = ["tier": name]

@@ -18,8 +18,8 @@ struct TierTable {
         var size: Int
         /// The version of cold that it is a copy of; nil: not known, so that it is not served.
         var known: Known?
-        /// When cold last said so.
-        var verified: Date
+        /// When cold last said so; by a clock that nobody sets, as all that tells how old a copy is.
+        var verified: ContinuousClock.Instant
         var accesses = 0
         var lastAccess: Date
         fileprivate var place: Int
@@ -29,7 +29,7 @@ struct TierTable {
     struct Use {
         let version: Version
         let known: Known
-        let verified: Date
+        let verified: ContinuousClock.Instant
     }
 
     let limits: TierLimits
@@ -48,14 +48,14 @@ struct TierTable {
 
     subscript(key: ObjectKey) -> Copy? { copies[key] }
 
-    /// The copy under `key`, as used now, if it is known to be current.
+    /// The copy under `key`, as used now, if it is known to be current, and was after `limit`.
     mutating func use(
-        _ key: ObjectKey, ifMatch: Version?, now: Date, within life: Double?
+        _ key: ObjectKey, ifMatch: Version?, now: Date, verifiedAfter limit: ContinuousClock.Instant?
     ) -> Use? {
         guard let index = copies.index(forKey: key), let known = copies.values[index].known,
             !known.info.isExpired(at: now), ifMatch == nil || ifMatch == known.info.version
         else { return nil }
-        if let life, now.timeIntervalSince(copies.values[index].verified) >= life { return nil }
+        if let limit, copies.values[index].verified <= limit { return nil }
         copies.values[index].accesses += 1
         copies.values[index].lastAccess = now
         recency.use(copies.values[index].place)
@@ -63,14 +63,14 @@ struct TierTable {
     }
 
     /// The info of a copy that is known to be current, without using it.
-    func info(_ key: ObjectKey, now: Date, within life: Double?) -> ObjectInfo? {
+    func info(_ key: ObjectKey, now: Date, verifiedAfter limit: ContinuousClock.Instant?) -> ObjectInfo? {
         guard let copy = copies[key], let known = copy.known, !known.info.isExpired(at: now) else { return nil }
-        if let life, now.timeIntervalSince(copy.verified) >= life { return nil }
+        if let limit, copy.verified <= limit { return nil }
         return known.info
     }
 
     mutating func set(
-        _ key: ObjectKey, version: Version, size: Int, known: Known?, verified: Date, now: Date
+        _ key: ObjectKey, version: Version, size: Int, known: Known?, verified: ContinuousClock.Instant, now: Date
     ) {
         bytes += size
         guard let index = copies.index(forKey: key) else {
@@ -86,6 +86,17 @@ struct TierTable {
         copies.values[index].verified = verified
         copies.values[index].lastAccess = now
         recency.use(copies.values[index].place)
+    }
+
+    /// Notes a copy of unknown age, as used before all that are known, and idle from now on: nobody knows when it was.
+    mutating func recover(
+        _ key: ObjectKey, version: Version, size: Int, verified: ContinuousClock.Instant, now: Date
+    ) {
+        guard copies[key] == nil else { return }
+        bytes += size
+        copies[key] = Copy(
+            version: version, size: size, known: nil, verified: verified, lastAccess: now,
+            place: recency.insertOldest(key))
     }
 
     /// The copy is served no more until cold has been asked.

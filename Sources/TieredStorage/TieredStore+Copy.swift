@@ -56,13 +56,24 @@ extension TieredStore {
         return copied
     }
 
+    /// What a copy says of the version that it is of.
+    private static func marks(_ info: ObjectInfo) -> Metadata {
+        [
+            versionMark: [info.version.description],
+            modifiedMark: [String(info.modified.timeIntervalSince1970)],
+        ]
+    }
+
+    /// When cold stored the version that a copy is of; where the copy was made by the put itself, it does not say.
+    static func modified(_ copy: ObjectInfo) -> Date {
+        let mark = copy.attributes.metadata[modifiedMark]?.first.flatMap { Double($0) }
+        return mark.map { Date(timeIntervalSince1970: $0) } ?? copy.modified
+    }
+
     /// Stores a copy of this version, of which nothing is served before it is known to be one; whether it is there.
     @discardableResult
     func fill(_ placed: Placed, with body: ObjectBody, of info: ObjectInfo, _ claim: Claim) async -> Bool {
-        let mark = [Self.versionMark: [info.version.description]]
-        guard let copy = await store(body, in: placed, claim.key, expires: info.expires, mark: mark) else {
-            return false
-        }
+        guard let copy = await store(body, in: placed, claim.key, of: info) else { return false }
         return await accept(copy, of: info, in: placed, claim)
     }
 
@@ -77,16 +88,15 @@ extension TieredStore {
         return isTrusted || !claim.trusts
     }
 
-    /// Stores bytes in a tier; nil where it fails.
+    /// Stores bytes in a tier, of this version where it is known already; nil where it fails.
     func store(
-        _ body: ObjectBody, in placed: Placed, _ key: ObjectKey, expires: Date?, mark: Metadata
+        _ body: ObjectBody, in placed: Placed, _ key: ObjectKey, of info: ObjectInfo?
     ) async -> ObjectInfo? {
-        var put = PutOptions(attributes: ObjectAttributes(metadata: mark))
-        if let expires, placed.store.capabilities.contains(.timeToLive) {
-            let left = expires.timeIntervalSince(now())
-            guard left > 0 else { return nil }
-            // Cold's clock may be another: an expiry there is at most as late as any may be.
-            put.timeToLive = min(.seconds(left), PutOptions.maximumTimeToLive)
+        var put = PutOptions(attributes: ObjectAttributes(metadata: info.map(Self.marks) ?? [:]))
+        if placed.store.capabilities.contains(.timeToLive) {
+            let time = now()
+            guard info?.isExpired(at: time) != true else { return nil }
+            put.timeToLive = info?.remainingTimeToLive(at: time)
         }
         do throws(StorageError) {
             return try await placed.store.put(key, body, options: put)

@@ -11,11 +11,21 @@ extension TieredStore {
             throw StorageError(.unsupported, "the cold tier can't be watched; set revalidateAfter", operation: .watch)
         }
         let changes = try await watch(WatchQuery(capacity: 1 << 16))
-        // What changed before the watch began, and what changes behind it, was not told.
-        index.withLock { $0.distrustAll() }
-        defer { index.withLock { $0.distrustAll() } }
+        watches(1)
+        defer { watches(-1) }
         for try await change in changes { learn(change) }
     }
+
+    /// What changed before a watch began, and what changes behind it, was not told.
+    private func watches(_ change: Int) {
+        index.withLock { index in
+            index.distrustAll()
+            index.watches += change
+        }
+    }
+
+    /// Whether cold's changes are being followed: seen as soon as cold tells of them.
+    public var isFollowing: Bool { index.withLock { $0.watches > 0 } }
 
     /// Cold: what is in the tiers above are copies.
     public var beneath: [any Store] { [cold] }
@@ -43,15 +53,23 @@ extension TieredStore {
         }
     }
 
-    func keepFollowing(retryAfter interval: Duration) async {
-        guard cold.anyWatcher != nil, !uppers.isEmpty else { return }
+    var canFollow: Bool { cold.anyWatcher != nil && !uppers.isEmpty }
+
+    /// Follows cold, and again when the watch is lost; until then copies are compared with cold before they are served.
+    func keepFollowing() async {
+        guard canFollow else { return }
+        let (shortest, longest) = (Duration.milliseconds(50), Duration.seconds(10))
+        var wait = shortest
         repeat {
+            let start = ContinuousClock.now
             do throws(StorageError) {
                 // It ends without an error when cold is shut down.
                 return try await follow()
+            } catch  where error.kind == .unsupported {
+                return index.withLock { $0.wantsFollowing = false }
             } catch {
-                if error.kind == .cancelled || error.kind == .unsupported { return }
+                wait = start.duration(to: .now) > longest ? shortest : min(wait * 2, longest)
             }
-        } while (try? await Task.sleep(for: interval)) != nil
+        } while (try? await Task.sleep(for: wait)) != nil
     }
 }

@@ -53,9 +53,11 @@ extension TieredStore {
             }
             return TieredObject(object: object, tier: .cold)
         } catch {
-            if error.kind == .notFound {
-                countMisses(above: .cold)
-                index.withLock { $0.cold.misses += 1 }
+            if error.kind == .notFound { countMisses(above: .cold) }
+            index.withLock { index in
+                // Nor may what is on its way be older than what this caller is told.
+                index.compare(claim.key, error)
+                if error.kind == .notFound { index.cold.misses += 1 }
             }
             throw error
         }
@@ -69,9 +71,10 @@ extension TieredStore {
     func serve(
         _ placed: Placed, _ key: ObjectKey, _ options: GetOptions, _ claim: Claim? = nil
     ) async throws(StorageError) -> StoredObject? {
-        let (time, life) = (now(), self.options.revalidateAfter?.seconds)
+        let time = now()
         let use = index.withLock { index -> TierTable.Use? in
-            let use = index[placed.tier]?.use(key, ifMatch: options.ifMatch, now: time, within: life)
+            let limit = freshnessLimit(index.isBlind)
+            let use = index[placed.tier]?.use(key, ifMatch: options.ifMatch, now: time, verifiedAfter: limit)
             if use != nil { index[placed.tier]?.counters.hits += 1 }
             return use
         }
@@ -143,11 +146,22 @@ extension TieredStore {
                         "the copy in the \(placed.tier.rawValue) tier broke off; read “\(info.key)” again",
                         key: info.key.rawValue, operation: .get, cause: error)
                 }
-                let again = GetOptions(range: options.range, ifMatch: info.version, verify: options.verify)
-                let next = try await self.cold.get(info.key, options: again).body.pull
+                let next = try await self.goOn(info, options)
                 state.withLock { $0 = (next, true, true) }
                 return try await next()
             }
+        }
+    }
+
+    /// Cold's bytes in place of a copy's; the reader did not ask for this version, so its absence is no refusal.
+    private func goOn(_ info: ObjectInfo, _ options: GetOptions) async throws(StorageError) -> ObjectBody.Pull {
+        do throws(StorageError) {
+            let again = GetOptions(range: options.range, ifMatch: info.version, verify: options.verify)
+            return try await cold.get(info.key, options: again).body.pull
+        } catch  where error.kind == .preconditionFailed || error.kind == .notFound {
+            throw StorageError(
+                .unavailable, "“\(info.key)” was replaced or deleted while it was read; read it again",
+                key: info.key.rawValue, operation: .get, cause: error)
         }
     }
 
@@ -162,7 +176,9 @@ extension TieredStore {
         guard !copies.isEmpty else { return nil }
         let current: ObjectInfo?
         do throws(StorageError) {
-            current = try await cold.info(claim.key, options: InfoOptions())
+            let info = try await cold.info(claim.key, options: InfoOptions())
+            index.withLock { $0.compare(info) }
+            current = info
         } catch {
             guard error.kind == .notFound else { throw error }
             current = nil

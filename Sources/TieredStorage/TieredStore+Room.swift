@@ -86,23 +86,25 @@ extension TieredStore {
     /// - Throws: what a tier's listing throws.
     public func recover() async throws(StorageError) {
         for placed in uppers {
+            var found: [(key: ObjectKey, version: Version, size: Int, modified: Date)] = []
             var query = ListQuery(limit: ListQuery.maximumLimit, details: true)
             repeat {
                 let page = try await placed.store.list(query)
-                recover((page.objects ?? []).sorted { $0.modified < $1.modified }, in: placed)
-                while await makeRoom(in: placed), !Task.isCancelled {}
+                found += (page.objects ?? []).map { ($0.key, $0.version, $0.size, $0.modified) }
                 query.startAfter = page.next
             } while query.startAfter != nil
-        }
-    }
-
-    private func recover(_ copies: [ObjectInfo], in placed: Placed) {
-        index.withLock { index in
-            for copy in copies where index[placed.tier]?[copy.key] == nil {
-                index[placed.tier]?.set(
-                    copy.key, version: copy.version, size: copy.size, known: nil, verified: copy.modified,
-                    now: copy.modified)
+            found.sort { $0.modified > $1.modified }
+            let (time, instant) = (now(), instant())
+            // A few at a time: others wait for the index.
+            for start in stride(from: 0, to: found.count, by: 1000) {
+                index.withLock { index in
+                    for copy in found[start..<min(start + 1000, found.count)] {
+                        index[placed.tier]?.recover(
+                            copy.key, version: copy.version, size: copy.size, verified: instant, now: time)
+                    }
+                }
             }
+            while await makeRoom(in: placed), !Task.isCancelled {}
         }
     }
 

@@ -44,7 +44,8 @@ extension TieredStore {
         _ tier: UpperTier, from source: Tier, options: WarmUp = WarmUp(),
         progress report: (WarmUpProgress) -> Void = { _ in }
     ) async throws(StorageError) -> WarmUpProgress {
-        let chosen = try await newest(in: try store(of: source, below: tier), options)
+        let chosen = try await newest(
+            in: try store(of: source, below: tier), options, modified: source == .cold ? \.modified : Self.modified)
         var progress = WarmUpProgress(total: chosen.count)
         await withTaskGroup(of: (size: Int, isCopied: Bool).self) { group in
             func take(_ done: (size: Int, isCopied: Bool)?) {
@@ -107,14 +108,14 @@ extension TieredStore {
 
     /// The newest objects within the limits, from a listing of any length in bounded memory.
     private func newest(
-        in store: any Store, _ options: WarmUp
+        in store: any Store, _ options: WarmUp, modified: (ObjectInfo) -> Date
     ) async throws(StorageError) -> [(key: ObjectKey, size: Int)] {
         let limit = max(0, options.maxObjects)
         var newest: [(key: ObjectKey, size: Int, modified: Date)] = []
         var query = ListQuery(prefix: options.prefix, details: true)
         repeat {
             let page = try await store.list(query)
-            newest += (page.objects ?? []).map { ($0.key, $0.size, $0.modified) }
+            newest += (page.objects ?? []).map { ($0.key, $0.size, modified($0)) }
             if newest.count >= 2 * limit + query.limit || page.next == nil {
                 newest.sort { $0.modified > $1.modified }
                 newest.removeLast(max(0, newest.count - limit))
@@ -123,7 +124,7 @@ extension TieredStore {
         } while query.startAfter != nil
         var bytes = 0
         return newest.prefix { object in
-            bytes += object.size
+            bytes.addSize(object.size)
             return bytes <= options.maxBytes
         }.map { ($0.key, $0.size) }
     }

@@ -61,7 +61,7 @@ extension TieredStore {
         // They end with the tee, which ends here; both are waited for below.
         let copies = zip(targets, relays).map { placed, relay in
             Task { [self] in
-                let copy = await store(relay.body(size: body.size), in: placed, key, expires: nil, mark: [:])
+                let copy = await store(relay.body(size: body.size), in: placed, key, of: nil)
                 relay.finish(.failure(.cancelled))
                 return copy
             }

@@ -29,11 +29,14 @@ public final class TieredStore: StoreLayer {
 
     /// Whose version a copy is of, for cold tiers that keep no digests.
     static let versionMark = "storage-tier-version"
+    /// When cold stored that version: the copy itself may be younger.
+    static let modifiedMark = "storage-tier-modified"
 
     let uppers: [Placed]
     let cold: any Store
     let options: Options
     let now: @Sendable () -> Date
+    let instant: @Sendable () -> ContinuousClock.Instant
     let index: Mutex<TierIndex>
     private let background = Background()
 
@@ -45,15 +48,24 @@ public final class TieredStore: StoreLayer {
     ///   - cold: the tier that holds every object.
     ///   - options: how they work together.
     ///   - now: the clock by which objects expire and idle.
-    public init(
+    public convenience init(
         hot: Upper? = nil, warm: Upper? = nil, cold: any Store, options: Options = Options(),
         now: @escaping @Sendable () -> Date = { Date.now }
+    ) {
+        self.init(hot: hot, warm: warm, cold: cold, options: options, now: now, instant: { .now })
+    }
+
+    /// - Parameter instant: the clock by which copies age.
+    package init(
+        hot: Upper?, warm: Upper?, cold: any Store, options: Options, now: @escaping @Sendable () -> Date,
+        instant: @escaping @Sendable () -> ContinuousClock.Instant
     ) {
         let placed = [hot.map { Placed(tier: .hot, upper: $0) }, warm.map { Placed(tier: .warm, upper: $0) }]
         uppers = placed.compactMap(\.self)
         self.cold = cold
         self.options = options
         self.now = now
+        self.instant = instant
         index = Mutex(TierIndex(hot: hot?.limits, warm: warm?.limits))
     }
 
@@ -74,14 +86,26 @@ public final class TieredStore: StoreLayer {
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
         let time = now()
-        let life = self.options.revalidateAfter?.seconds
         let known = index.withLock { index in
-            index[.hot]?.info(key, now: time, within: life) ?? index[.warm]?.info(key, now: time, within: life)
+            let limit = freshnessLimit(index.isBlind)
+            return index[.hot]?.info(key, now: time, verifiedAfter: limit)
+                ?? index[.warm]?.info(key, now: time, verifiedAfter: limit)
         }
         if let known, options.ifMatch == nil || options.ifMatch == known.version { return known }
-        let info = try await cold.info(key, options: options)
-        index.withLock { $0.compare(info) }
-        return info
+        do throws(StorageError) {
+            let info = try await cold.info(key, options: options)
+            index.withLock { $0.compare(info) }
+            return info
+        } catch {
+            index.withLock { $0.compare(key, error) }
+            throw error
+        }
+    }
+
+    /// What was known to be current before is not served without asking cold; nil: it is, whenever that was.
+    func freshnessLimit(_ isBlind: Bool) -> ContinuousClock.Instant? {
+        let life = options.revalidateAfter ?? (isBlind ? .zero : nil)
+        return life.map { instant() - $0 }
     }
 
     /// Deletes in cold and then every copy.
@@ -122,11 +146,14 @@ public final class TieredStore: StoreLayer {
 
     /// Recovers, follows cold where it can be watched, and maintains the tiers, in the background until ``shutdown()``.
     ///
-    /// Failures are tried again; they cost freshness of the limits, never of what is read.
+    /// Failures are tried again; they cost freshness of the limits, never of what is read: while cold is not followed,
+    /// as ``isFollowing`` tells, no copy is served without asking cold, unless it is younger than
+    /// ``Options/revalidateAfter``.
     public func start(maintainEvery interval: Duration = .seconds(60)) {
+        index.withLock { $0.wantsFollowing = canFollow }
         background.start([
             { [self] in await makeRoom(every: interval) },
-            { [self] in await keepFollowing(retryAfter: interval) },
+            { [self] in await keepFollowing() },
         ])
     }
 }

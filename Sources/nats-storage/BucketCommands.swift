@@ -16,31 +16,17 @@ struct BucketOptions: ParsableArguments {
 
     /// Runs a command on the bucket, which has to exist.
     func withBucket(_ body: (JetStreamStore) async throws -> Void) async throws {
-        let control = try await connect()
-        let bulk = try await connect()
         var configuration = BucketConfiguration(name: bucket)
         configuration.create = false
         configuration.domain = domain
-        do {
-            let store = try await JetStreamStore.open(
-                configuration, control: control, bulk: bulk, logger: Logger(label: "nats-storage"))
-            try await body(store)
-            await store.shutdown()
-        } catch {
-            await control.close()
-            await bulk.close()
-            throw error
-        }
-        await control.close()
-        await bulk.close()
-    }
-
-    private func connect() async throws -> NATSConnection {
         var options = NATSOptions()
         options.urls = NATSOptions.servers(server)
-        options.name = "nats-storage"
         connection.apply(to: &options)
-        return try await NATSConnection.connect(options)
+        try await withConnections(options) { control, bulk in
+            let store = try await JetStreamStore.open(
+                configuration, control: control, bulk: bulk, logger: Logger(label: "nats-storage"))
+            try await closing(store) { try await body(store) }
+        }
     }
 }
 
@@ -75,7 +61,7 @@ struct Clean: AsyncParsableCommand {
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Reads every object of a bucket again and checks it against its digest.",
-        discussion: "Exits with 1 where an object is damaged.")
+        discussion: "Exits with 1 where an object is damaged, or a link leads nowhere.")
 
     @OptionGroup var options: BucketOptions
 
@@ -83,14 +69,17 @@ struct Verify: AsyncParsableCommand {
         try await options.withBucket { store in
             var progress = Progress(total: try await store.status().size)
             var (count, damaged) = (0, [Damage]())
+            // What was found is told, whatever keeps it from going on.
+            defer {
+                progress.finish()
+                report(count, damaged)
+            }
             try await store.verify {
                 count += 1
                 progress.advance(by: $0.size)
             } found: {
                 damaged.append($0)
             }
-            progress.finish()
-            report(count, damaged)
             guard damaged.isEmpty else {
                 throw StorageError(.internal, "\(damaged.count) of \(count) objects are damaged")
             }

@@ -121,13 +121,14 @@ struct Watch: AsyncParsableCommand {
     var subject: String?
 
     func run() async throws {
-        let connection = try await options.connect()
-        let subject = subject ?? "storage.\(options.instance).events"
-        let events = try await connection.subscribe(subject, capacity: 65_536)
-        for try await event in events {
-            print(String(decoding: event.payload, as: UTF8.self))
-            guard fflush(nil) == 0 else {
-                throw StorageError(.invalid, "standard output can't be written: \(String(cString: strerror(errno)))")
+        try await options.withConnection { connection in
+            let subject = subject ?? "storage.\(options.instance).events"
+            for try await event in try await connection.subscribe(subject, capacity: 65_536) {
+                print(String(decoding: event.payload, as: UTF8.self))
+                guard fflush(nil) == 0 else {
+                    throw StorageError(
+                        .invalid, "standard output can't be written: \(String(cString: strerror(errno)))")
+                }
             }
         }
     }

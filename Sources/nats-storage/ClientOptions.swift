@@ -17,24 +17,19 @@ struct ClientOptions: ParsableArguments {
         guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout is not in 0…86400 seconds") }
     }
 
-    func connect() async throws -> NATSConnection {
+    /// Runs a command with a connection.
+    func withConnection(_ body: (NATSConnection) async throws -> Void) async throws {
         var options = NATSOptions()
         options.urls = NATSOptions.servers(server)
-        options.name = "nats-storage client"
         connection.apply(to: &options)
-        return try await NATSConnection.connect(options)
+        try await nats_storage.withConnection(options, body)
     }
 
     /// Runs a command on the component's store.
     func withStore(_ body: (RemoteStore) async throws -> Void) async throws {
-        let connection = try await connect()
-        let store = RemoteStore(connection, instance: instance, timeout: .milliseconds(Int64(timeout * 1000)))
-        do {
-            try await body(store)
-        } catch {
-            await connection.close()
-            throw error
+        try await withConnection { connection in
+            let timeout = Duration.milliseconds(Int64(timeout * 1000))
+            try await body(try await RemoteStore.discover(connection, instance: instance, timeout: timeout))
         }
-        await connection.close()
     }
 }

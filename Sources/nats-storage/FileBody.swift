@@ -7,10 +7,12 @@ import Synchronization
 struct FileBody: Sendable {
     private static let chunk = 1 << 20
 
+    private let path: String
     private let descriptor: Int32
     let size: Int?
 
     init(_ path: String) throws {
+        self.path = path
         if path == "-" {
             descriptor = STDIN_FILENO
             size = nil
@@ -42,7 +44,7 @@ struct FileBody: Sendable {
 
     private func read() async throws(StorageError) -> [UInt8]? {
         let descriptor = descriptor
-        let bytes: [UInt8]? = await withCheckedContinuation { continuation in
+        let read: (bytes: [UInt8]?, error: Int32) = await withCheckedContinuation { continuation in
             // A read may block: not on Swift's pool.
             DispatchQueue.global().async {
                 var count = 0
@@ -50,11 +52,11 @@ struct FileBody: Sendable {
                     count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
                     initialized = max(0, count)
                 }
-                continuation.resume(returning: count < 0 ? nil : bytes)
+                continuation.resume(returning: count < 0 ? (nil, errno) : (bytes, 0))
             }
         }
-        guard let bytes else {
-            throw StorageError(.invalid, "reading the file failed: \(String(cString: strerror(errno)))")
+        guard let bytes = read.bytes else {
+            throw StorageError(.invalid, "“\(path)” can't be read: \(String(cString: strerror(read.error)))")
         }
         return bytes.isEmpty ? nil : bytes
     }

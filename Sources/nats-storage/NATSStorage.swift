@@ -27,8 +27,7 @@ struct NATSStorage: AsyncParsableCommand {
 
     /// Exits with 0, with 1 and the message on standard error, or with 2 for wrong usage.
     static func main() async {
-        // From the first moment on: one that comes during the component's start has its file read again, and ends nothing.
-        if CommandLine.arguments.dropFirst().first == "serve" { signal(SIGHUP, SIG_IGN) }
+        if CommandLine.arguments.dropFirst().first == "serve" { takeSignals() }
         ProcessMemory.keepFreed()
         do {
             var command = try parseAsRoot()
@@ -37,6 +36,9 @@ struct NATSStorage: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+        } catch let code as ExitCode {
+            // What there was to say is said.
+            Glibc.exit(code.rawValue)
         } catch {
             switch exitCode(for: error) {
             case .success: exit(withError: error)
@@ -44,6 +46,13 @@ struct NATSStorage: AsyncParsableCommand {
             default: end("nats-storage: \(error)", 1)
             }
         }
+    }
+
+    /// Of the component, from the first moment on: SIGHUP ends nothing, its file is read again in time. What ends it does
+    /// so as a container's first process too, which the system spares every signal that it does not handle.
+    private static func takeSignals() {
+        signal(SIGHUP, SIG_IGN)
+        for ending in [SIGTERM, SIGINT] { signal(ending) { _ in _exit(0) } }
     }
 
     private static func end(_ message: String, _ status: Int32) -> Never {

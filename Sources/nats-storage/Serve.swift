@@ -1,9 +1,13 @@
 import ArgumentParser
+import FileStorage
 import Foundation
+import GCSStorage
 import JetStreamStorage
 import Logging
 import Metrics
 import NATS
+import S3Storage
+import SQLiteStorage
 import ServiceLifecycle
 import Storage
 import StorageConfiguration
@@ -13,14 +17,14 @@ import UnixSignals
 
 struct Serve: AsyncParsableCommand {
     enum StoreType: String, ExpressibleByArgument, CaseIterable {
-        case memory, jetstream
+        case memory, file, sqlite, jetstream, s3, gcs
     }
 
     static let configuration = CommandConfiguration(
         abstract: "Runs the component until SIGTERM or Ctrl-C.",
         discussion: """
-            With --config the file says everything but what --server and --http replace; without it --instance, --store \
-            and --bucket say what is served. SIGHUP has the file read again: log, limits and http.browse take effect at \
+            With --config the file says everything but what --server and --http replace; without it --instance, --store, \
+            --bucket and --path say what is served. SIGHUP has the file read again: log, limits and http.browse take effect at \
             once.
             """)
 
@@ -30,16 +34,30 @@ struct Serve: AsyncParsableCommand {
     )
     var server: String?
     @Option(help: "The instance's name; objectstore unless given. Not with --config.") var instance: String?
-    @Option(help: "Where objects lie: memory, or jetstream unless given. Not with --config.") var store: StoreType?
-    @Option(help: "The object store's bucket, for jetstream; OBJECTS unless given. Not with --config.")
+    @Option(
+        help: """
+            Where objects lie: memory, file, sqlite, jetstream, s3 or gcs, with what else the environment and their \
+            defaults say; jetstream unless given. Not with --config.
+            """)
+    var store: StoreType?
+    @Option(help: "The bucket, for jetstream (OBJECTS unless given), s3 and gcs. Not with --config.")
     var bucket: String?
+    @Option(
+        help: """
+            The folder, for file (data/objects unless given), or the file, for sqlite (data/objects.sqlite). Not with \
+            --config.
+            """)
+    var path: String?
     @Option(help: "Where health, metrics and a page listen, as 127.0.0.1:8300; otherwise the file's, or nowhere.")
     var http: String?
 
     func validate() throws {
-        let replaced = [("--instance", instance), ("--store", store?.rawValue), ("--bucket", bucket)]
+        let replaced = [("--instance", instance), ("--store", store?.rawValue), ("--bucket", bucket), ("--path", path)]
         if config != nil, let (option, _) = replaced.first(where: { $0.1 != nil }) {
             throw ValidationError("\(option) and --config exclude one another: the file says what is served")
+        }
+        if let store, [.s3, .gcs].contains(store), bucket == nil {
+            throw ValidationError("--store \(store.rawValue) needs --bucket")
         }
     }
 
@@ -56,8 +74,11 @@ struct Serve: AsyncParsableCommand {
                 configuration, log: log, metrics: metrics, hangups: hangups, reload: config.map { _ in loaded })
             try await component.run()
         } catch {
+            // A log of JSON is JSON to its end.
+            let isJSON = log.settings.format == .json
+            if isJSON { log.logger(.program).critical("\(error)") }
             await log.flush()
-            throw error
+            throw isJSON ? ExitCode.failure : error
         }
         await log.flush()
     }
@@ -76,11 +97,20 @@ struct Serve: AsyncParsableCommand {
 
     private func file() throws -> Configuration {
         if let config { return try Configuration(file: config, server: server) }
-        let store: StoreConfiguration =
-            self.store == .memory ? .memory(.init()) : .jetStream(BucketConfiguration(name: bucket ?? "OBJECTS"))
         let instance = try InstanceConfiguration(name: instance ?? "objectstore")
-        var configuration = Configuration(instance: instance, store: store)
+        var configuration = Configuration(instance: instance, store: storeConfiguration)
         configuration.nats.urls = NATSOptions.servers(server)
         return configuration
+    }
+
+    private var storeConfiguration: StoreConfiguration {
+        switch store ?? .jetstream {
+        case .memory: .memory(.init())
+        case .file: .file(FileStoreConfiguration(path: path ?? "data/objects"))
+        case .sqlite: .sqlite(SQLiteStoreConfiguration(path: path ?? "data/objects.sqlite"))
+        case .jetstream: .jetStream(BucketConfiguration(name: bucket ?? "OBJECTS"))
+        case .s3: .s3(S3Configuration(bucket: bucket ?? ""))
+        case .gcs: .gcs(GCSConfiguration(bucket: bucket ?? ""))
+        }
     }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Logging
 import NATS
 import Storage
 import StorageClient
@@ -48,61 +47,17 @@ struct StoreLocation: ExpressibleByArgument {
             var options = NATSOptions()
             options.urls = [url]
             identity.apply(to: &options)
-            return try await connected(options) { connection in
+            return try await withConnection(options) { connection in
                 try await body(try await RemoteStore.discover(connection, instance: instance))
             }
         case .configured(let file, let instance):
             var configuration = try Configuration(file: file, server: nil)
             identity.apply(to: &configuration.nats)
-            return try await configured(configuration, try configuration.store(of: instance), body)
-        }
-    }
-
-    private func configured<Value>(
-        _ configuration: Configuration, _ store: StoreConfiguration, _ body: (any Store) async throws -> Value
-    ) async throws -> Value {
-        var logger = Logger(label: "nats-storage") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = .error
-        return try await connected(configuration.nats) { control in
-            try await connected(configuration.nats) { bulk in
-                let store = try await store.open(control: control, bulk: bulk, logger: logger)
-                do {
-                    let value = try await body(store)
-                    await store.shutdown()
-                    return value
-                } catch {
-                    await store.shutdown()
-                    throw error
-                }
+            let store = try configuration.store(of: instance, namedBy: "as in FILE.yaml#NAME")
+            return try await withConnections(configuration.nats) { control, bulk in
+                let opened = try await store.open(control: control, bulk: bulk, logger: .ofCommands)
+                return try await closing(opened) { try await body(opened) }
             }
         }
-    }
-
-    private func connected<Value>(
-        _ options: NATSOptions, _ body: (NATSConnection) async throws -> Value
-    ) async throws -> Value {
-        var options = options
-        options.name = "nats-storage"
-        let connection = try await NATSConnection.connect(options)
-        do {
-            let value = try await body(connection)
-            await connection.close()
-            return value
-        } catch {
-            await connection.close()
-            throw error
-        }
-    }
-}
-
-extension Configuration {
-    /// The store of the instance of this name; the only one needs no name.
-    func store(of instance: String?) throws -> StoreConfiguration {
-        let named = instances.filter { instance == nil || $0.configuration.name == instance }
-        guard named.count == 1, let chosen = named.first else {
-            let names = instances.map(\.configuration.name).joined(separator: ", ")
-            throw StorageError(.invalid, "name one instance of the file, as in FILE.yaml#NAME: \(names)")
-        }
-        return chosen.store
     }
 }

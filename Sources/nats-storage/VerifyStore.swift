@@ -1,7 +1,5 @@
 import ArgumentParser
 import Foundation
-import Logging
-import NATS
 import Storage
 import StorageConfiguration
 import StorageConformance
@@ -27,36 +25,23 @@ struct VerifyStore: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try Configuration(file: config, server: server)
-        let store = try chosen(in: configuration)
-        var logger = Logger(label: "nats-storage") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = .error
-        let control = try await NATSConnection.connect(configuration.nats)
-        let bulk = try await NATSConnection.connect(configuration.nats)
-        let results = try await verify { try await store.open(control: control, bulk: bulk, logger: logger) }
-        await control.close()
-        await bulk.close()
+        let store = try configuration.store(of: instance, namedBy: "with --instance")
+        let results = try await withConnections(configuration.nats) { control, bulk in
+            try await verify { try await store.open(control: control, bulk: bulk, logger: .ofCommands) }
+        }
         guard !results.isEmpty else { throw StorageError(.invalid, "no case's name begins with what --only says") }
         if json { try printJSON(results) } else { print(Self.summary(results)) }
         let failures = results.filter(\.isFailure).count
         guard failures == 0 else { throw StorageError(.internal, "\(failures) of \(results.count) cases failed") }
     }
 
-    private func chosen(in configuration: Configuration) throws -> StoreConfiguration {
-        let named = configuration.instances.filter { instance == nil || $0.configuration.name == instance }
-        guard named.count == 1, let chosen = named.first else {
-            let names = configuration.instances.map(\.configuration.name).joined(separator: ", ")
-            throw StorageError(.invalid, "name one instance of the file with --instance: \(names)")
-        }
-        return chosen.store
-    }
-
     private func verify(_ open: () async throws -> any Store) async throws -> [CaseResult] {
         let store = try await open()
         let report: (CaseResult) -> Void = { if !json { Self.show($0) } }
-        let results = await ConformanceSuite.run(on: store, only: only, report: report)
-        let endings = await ConformanceSuite.runShutdown(only: only, report: report, open: open)
-        await store.shutdown()
-        return results + endings
+        return try await closing(store) {
+            let results = await ConformanceSuite.run(on: store, only: only, report: report)
+            return results + (await ConformanceSuite.runShutdown(only: only, report: report, open: open))
+        }
     }
 
     private static func show(_ result: CaseResult) {
@@ -102,16 +87,4 @@ extension CaseResult {
     }
 
     fileprivate var milliseconds: Double { (duration / .milliseconds(1) * 10).rounded() / 10 }
-}
-
-extension Configuration {
-    /// What a file says, with the environment's variables, and another server where one is given.
-    init(file: String, server: String?) throws {
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw StorageError(.invalid, "the configuration file “\(file)” can't be read")
-        }
-        try self.init(yaml: text, environment: ProcessInfo.processInfo.environment)
-        let servers = ServerURL.list(server ?? "")
-        if !servers.isEmpty { nats.urls = servers }
-    }
 }

@@ -7,7 +7,7 @@ import Testing
 
 /// The files in `deploy/`: valid, consistent, and run as far as a machine without containers can run them.
 @Suite struct FileTests {
-    @Test(arguments: ["containerfile", "compose", "kubernetes", "systemd", "prometheus"])
+    @Test(arguments: ["containerfile", "compose", "kubernetes", "scripts", "systemd", "prometheus"])
     func isInOrder(_ check: String) async throws {
         let checks = Deployment.root.appending(path: "Tests/DeploymentTests/checks.py")
         _ = try await python(
@@ -39,13 +39,13 @@ import Testing
                 "-volume.port.grpc=\(ports[3])", "-filer.port=\(ports[4])", "-filer.port.grpc=\(ports[5])",
             ]
         }
-        let password = try folder.write(try value("COMPONENT_PASSWORD"), "component-password")
         let file = Deployment.root.appending(path: "deploy/compose/component.yaml").path
         let component = try await Program.Component(
             ["--config", file],
             environment: keys.merging([
                 "NATS_URL": "nats://127.0.0.1:\(client)", "S3_ENDPOINT": "http://127.0.0.1:\(weed.port)",
-                "COMPONENT_PASSWORD_FILE": password, "HTTP_LISTEN": "127.0.0.1:\(try NATSServer.freePort())",
+                "COMPONENT_PASSWORD": try value("COMPONENT_PASSWORD"),
+                "HTTP_LISTEN": "127.0.0.1:\(try NATSServer.freePort())",
             ]) { $1 })
         var options = NATSOptions()
         options.urls = ["nats://127.0.0.1:\(client)"]

@@ -68,9 +68,17 @@ def compose():
     compose_spec.PyCompose.from_yaml(text)
     document = yaml.safe_load(text)
     values = dict(line.split("=", 1) for line in read("compose", "example.env").splitlines() if "=" in line)
-    used = set(re.findall(r"\$\{(\w+)", text)) | {s["environment"] for s in document["secrets"].values()}
+    used = set(re.findall(r"\$\{(\w+)", text))
     assert used == set(values), f"compose.yaml takes {used}, example.env has {set(values)}"
+    assert "deploy/compose/.env" in open(os.path.join(root, ".gitignore")).read().splitlines()
+    taken = set(re.findall(r"\$\{(\w+)\}", read("compose", "component.yaml")))
+    given = set(document["services"]["component"]["environment"])
+    assert taken <= given, f"the component takes {taken}, is given {given}"
     for name, service in document["services"].items():
+        # Compose writes any other secret into the container, and refuses to where nothing may be written.
+        for secret in service.get("secrets", []) if service.get("read_only") else []:
+            source = secret if isinstance(secret, str) else secret["source"]
+            assert "file" in document["secrets"][source], f"{name}: {source} can't be written into what is read-only"
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             if source.startswith("."):
@@ -97,6 +105,9 @@ def kubernetes():
     maps = {d["metadata"]["name"]: d["data"] for d in everything if d["kind"] == "ConfigMap"}
     assert maps["nats"] == {"cluster.conf": read("nats", "cluster.conf"), "roles.conf": read("nats", "roles.conf")}
     assert maps["nats-storage"] == {"component.yaml": read("component.yaml")}
+    for service in (d for d in everything if d["kind"] == "Service"):
+        # Whoever is not ready has to be found: by its peers, or by those who watch it.
+        assert service["spec"]["clusterIP"] == "None" and service["spec"]["publishNotReadyAddresses"]
     workloads = [d for d in everything if d["kind"] in ("Deployment", "StatefulSet")]
     budgets = [d for d in everything if d["kind"] == "PodDisruptionBudget"]
     assert len(workloads) == len(budgets) == 2
@@ -113,12 +124,29 @@ def kubernetes():
             ports = {port["name"] for port in container["ports"]}
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
                 assert container[probe]["httpGet"]["port"] in ports
+                # It answers within two seconds.
+                if container[probe]["httpGet"]["path"] == "/readyz":
+                    assert container[probe]["timeoutSeconds"] > 2, probe
+            fits(configured := maps[workload["metadata"]["name"]], container["resources"]["limits"]["memory"])
             variables = {variable["name"] for variable in container["env"]}
-            configuration = maps[workload["metadata"]["name"]]
-            taken = set(re.findall(r"[:\[ ]\$([A-Z]\w+)", "".join(configuration.values())))
-            taken |= set(re.findall(r"\$\{(\w+)\}", configuration.get("component.yaml", "")))
+            taken = set(re.findall(r"[:\[ ]\$([A-Z]\w+)", "".join(configured.values())))
+            taken |= set(re.findall(r"\$\{(\w+)\}", configured.get("component.yaml", "")))
             taken = {name for name in taken if not name.endswith("_ROLE")}
             assert taken <= variables, f"{taken - variables} are not given"
+
+
+def fits(configured, memory):
+    """The index of the bucket leaves the rest of the memory to requests and uploads; it takes up to a kibibyte for each object."""
+    if "component.yaml" in configured:
+        store = yaml.safe_load(configured["component.yaml"])["instances"][0]["store"]
+        size = int(memory[:-2]) << {"Mi": 20, "Gi": 30}[memory[-2:]]
+        assert store["max_indexed_objects"] * 1024 <= size / 4, f"the index does not fit {memory}"
+
+
+def scripts():
+    """Debian's servers are found by whoever has no more than a user's PATH."""
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    run("bash", "-euc", "source deploy/lib.sh && command -v nats-server", cwd=root, env=environment)
 
 
 def systemd():

@@ -196,6 +196,34 @@ struct Change: Sendable, CustomTestStringConvertible {
         #expect(Change.overwrite.isUntouched(found))
     }
 
+    /// Whoever was first may have ended before it came to that.
+    @Test(arguments: ["repeat", "delete"])
+    func repeatsAreSyncedToo(_ verb: String) async throws {
+        let folder = Folder()
+        let store = try await folder.store(.none)
+        try await store.put("inner/other", ObjectBody("x"))
+        _ = try await store.put("inner/key", ObjectBody("x"), options: PutOptions(messageID: "id"))
+        if verb == "delete" { try await store.delete("inner/key") }
+        let calls = try await StoreWriter.trace(["file", "always", verb, "inner/key", "1"]) { folder.url }
+        #expect(calls.contains { $0.name == "fsync" && $0.line.contains("/objects/inner.d>") }, "\(calls)")
+    }
+
+    /// As on FAT, and on some network file systems.
+    @Test(arguments: ["EPERM", "EOPNOTSUPP", "ENOSYS"])
+    func withoutHardLinks(_ code: String) async throws {
+        let folder = Folder()
+        let log = folder.path + "-trace"
+        defer { try? FileManager.default.removeItem(atPath: log) }
+        let tracer = ["strace", "-f", "-qq", "-o", log, "-e", "trace=linkat", "-e", "inject=linkat:error=\(code)"]
+        for verb in ["create", "put"] {
+            let result = try await StoreWriter.run(["file", folder.path, "always", verb, verb, "10"], tracer: tracer)
+            #expect(result.outcome == "done", "\(result)")
+            #expect(try String(contentsOfFile: log, encoding: .utf8).contains("INJECTED") == (verb == "create"))
+        }
+        let store = try await folder.store()
+        #expect(try await store.list(ListQuery()).keys == ["create", "put"] && folder.temporaryFiles == [])
+    }
+
     private func calls(of change: Change) async throws -> [TracedCall] {
         // Kept until the change has run in it.
         let folder = try await change.folder()

@@ -1,8 +1,10 @@
-import FileStorage
 import Foundation
 import Storage
+import Synchronization
 import TestSupport
 import Testing
+
+@testable import FileStorage
 
 /// What somebody else does to the store's folder: links that lead out of it, damage, files of their own.
 @Suite struct SafetyTests {
@@ -132,6 +134,64 @@ import Testing
             try content.write(to: file)
             try await store.put("a", ObjectBody("new"))
             #expect(try await store.bytes("a") == Array("new".utf8))
+        }
+    }
+
+    /// A record of a message id whose checksum is right, and whose size is none.
+    @Test func aRecordThatMakesNoSenseIsNone() async throws {
+        let folder = Folder()
+        let store = try await folder.store()
+        let options = PutOptions(messageID: "id")
+        let first = try await store.put("a", ObjectBody("x"), options: options)
+        let file = folder.url.appending(path: "ids/" + Digest(of: "id".utf8).hexadecimal)
+        var content = Array(try Data(contentsOf: file))
+        let (footer, sum) = (content.count - Trailer.footerSize, content.count - 16)
+        content.replaceSubrange(footer..<footer + 8, with: [UInt8](repeating: 0xFF, count: 8))
+        let checksum = content[..<sum].withUnsafeBytes { $0.checksum }
+        content.replaceSubrange(sum..<sum + 8, with: withUnsafeBytes(of: checksum.littleEndian) { Array($0) })
+        try Data(content).write(to: file)
+        #expect(try await store.put("a", ObjectBody("y"), options: options).version != first.version)
+    }
+
+    /// A process that was stopped while it held a key's lock: who waits for it waits together, and the next ones do not.
+    @Test func waitingForAStoppedProcessIsShared() async throws {
+        let folder = try Folder(isPortable: false)
+        func locks() throws -> FileLocks {
+            let root = try Descriptor.open(root: folder.path)
+            return FileLocks(try root.open("lock", O_RDWR | O_CREAT, mode: 0o666), patience: .seconds(1))
+        }
+        // Locks of two open files exclude each other as those of two processes do.
+        let (stopped, ours) = (try locks(), try locks())
+        let threads = try IOThreads(count: 9)
+        let start = ContinuousClock.now
+        let isHeld = Mutex(true)
+        async let holding: Void = threads.run { () throws(StorageError) in
+            try stopped.exclusively(.key, "a") { () throws(StorageError) in
+                while isHeld.withLock({ $0 }) { usleep(1000) }
+            }
+        }
+        try await Task.sleep(for: .milliseconds(50))
+        let kinds = await withTaskGroup(of: StorageError.Kind?.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    do throws(StorageError) {
+                        try await threads.run { () throws(StorageError) in
+                            try ours.exclusively(.key, "a") { () throws(StorageError) in }
+                        }
+                        return nil
+                    } catch {
+                        return error.kind
+                    }
+                }
+            }
+            return await group.reduce(into: [StorageError.Kind?]()) { $0.append($1) }
+        }
+        #expect(kinds == [StorageError.Kind?](repeating: .unavailable, count: 8))
+        #expect(ContinuousClock.now - start < .seconds(4))
+        isHeld.withLock { $0 = false }
+        try await holding
+        try await threads.run { () throws(StorageError) in
+            try ours.exclusively(.key, "a") { () throws(StorageError) in }
         }
     }
 

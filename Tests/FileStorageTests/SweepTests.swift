@@ -31,6 +31,20 @@ import Testing
         #expect(folder.temporaryFiles == [])
     }
 
+    /// What can't be removed keeps neither the store from opening nor anything else from going.
+    @Test func oddTemporaryFilesAreLeftAlone() async throws {
+        let folder = Folder()
+        await (try await folder.store()).shutdown()
+        for name in ["a", "z"] { try leaveTemporary(name, in: folder, age: 61) }
+        let manager = FileManager.default
+        try manager.createDirectory(atPath: folder.path + "/tmp/folder", withIntermediateDirectories: false)
+        try manager.createSymbolicLink(atPath: folder.path + "/tmp/link", withDestinationPath: folder.path + "/format")
+        let store = try await folder.store { $0.temporaryGrace = .zero }
+        #expect(folder.temporaryFiles == ["folder", "link"])
+        try await store.sweep()
+        try await store.put("key", ObjectBody("x"))
+    }
+
     @Test func aPutUnderWayIsLeftAlone() async throws {
         let folder = Folder()
         let store = try await folder.store { $0.temporaryGrace = .zero }
@@ -102,6 +116,42 @@ import Testing
         #expect(folder.objects == ["a"])
         #expect(try await store.maintain().expired.map(\.key) == ["a"])
         await store.shutdown()
+    }
+
+    /// A page goes on with what the one before it read, and never with what has changed since.
+    @Test func pagesOfALargeFolder() async throws {
+        let folder = Folder()
+        let store = try await folder.store(.none)
+        try await store.put("flat/key 100001/inner", ObjectBody([]))
+        var expected: Set<ObjectKey> = ["flat/key 100001/inner"]
+        func name(_ number: Int) -> String { "key \(String(number + 100_000))" }
+        // Whose content a listing of keys does not read.
+        func make(_ number: Int) throws {
+            close(open(folder.path + "/objects/flat.d/" + name(number), O_CREAT | O_WRONLY, 0o600))
+            expected.insert(try ObjectKey(validating: "flat/" + name(number)))
+        }
+        func rest(for seconds: Int) throws {
+            let attributes = [FileAttributeKey.modificationDate: Date.now.addingTimeInterval(-Double(seconds))]
+            try FileManager.default.setAttributes(attributes, ofItemAtPath: folder.path + "/objects/flat.d")
+        }
+        for number in stride(from: 0, to: 80_000, by: 2) { try make(number) }
+        try rest(for: 10_000)
+        var query = ListQuery(prefix: "flat/", limit: 4000)
+        var found: [ObjectKey] = []
+        for round in 0... {
+            let page = try await store.list(query)
+            found += page.keys
+            query.startAfter = page.next
+            guard page.next != nil else { break }
+            guard round % 3 == 1 else { continue }
+            // Right behind the page.
+            let end = 8000 * (round + 1)
+            try make(end + 1)
+            unlink(folder.path + "/objects/flat.d/" + name(end + 2))
+            expected.remove(try ObjectKey(validating: "flat/" + name(end + 2)))
+            try rest(for: 9000 - 60 * round)
+        }
+        #expect(found == expected.sorted() && found.count > 39_990)
     }
 
     @Test func expiredObjectsGo() async throws {

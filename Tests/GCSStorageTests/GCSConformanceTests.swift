@@ -30,7 +30,6 @@ import Testing
             await ConformanceSuite.run(on: store),
             [
                 "preconditions/a-delete-of-another-version-deletes-nothing", "metadata/set-alone-changes-nothing-else",
-                "metadata/set-of-a-version-asks-for-the-current-one",
             ], byChance: ["concurrency/of-racing-deletes-one-finds-the-object"])
         await store.shutdown()
         check(

@@ -131,6 +131,54 @@ import Testing
         #expect(try await server.state().sessions == 0)
     }
 
+    @Test(arguments: [
+        ("size", "-1"), ("size", "9223372036854775808"), ("size", "x"), ("generation", "-1"), ("metageneration", "0"),
+    ])
+    func anInfoThatMakesNoSenseIsNotTaken(_ name: String, _ value: String) async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        try await store.put("key", ObjectBody("x"))
+        try await server.fail(["kind": "none", "method": "GET", "fields": [name: value], "times": 2])
+        for read in [{ try await store.bytes("key") as Any }, { try await store.info("key") as Any }] {
+            await #expect { try await read() } throws: { ($0 as? StorageError)?.kind == .internal }
+        }
+        #expect(try await store.bytes("key") == Array("x".utf8))
+    }
+
+    /// A write happens, and somebody in between answers for the service.
+    @Test func writesAnsweredByNonsenseAreRecognized() async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        try await server.fail(["kind": "page", "method": "POST"])
+        let small = try await store.put("key", ObjectBody("x"), options: PutOptions(precondition: .absent))
+        #expect(try await store.info("key").version == small.version)
+        try await server.fail(["kind": "none", "method": "PUT"], ["kind": "page", "method": "PUT"])
+        let swap = PutOptions(precondition: .matches(small.version))
+        let large = try await store.put("key", ObjectBody(bytes(2_000_000)), options: swap)
+        #expect(try await store.info("key").version == large.version)
+        try await server.fail(["kind": "page", "method": "PATCH"])
+        let attributes = ObjectAttributes(metadata: ["m": ["1"]])
+        let options = SetMetadataOptions(precondition: .matches(large.version))
+        let changed = try await store.setMetadata("key", attributes, options: options)
+        #expect(try await store.info("key").version == changed.version && changed.attributes == attributes)
+    }
+
+    @Test func writesThatDidNotHappenAreNotRecognized() async throws {
+        let server = try await GCSServer()
+        let store = try await server.open()
+        let first = try await store.put("key", ObjectBody("1"))
+        try await server.fail(["kind": "wrong", "method": "POST"], ["kind": "wrong", "method": "PATCH"])
+        await #expect { try await store.put("key", ObjectBody("2")) } throws: {
+            ($0 as? StorageError)?.kind == .internal
+        }
+        await #expect {
+            try await store.setMetadata("key", ObjectAttributes(contentType: "a/b"), options: SetMetadataOptions())
+        } throws: {
+            ($0 as? StorageError)?.kind == .internal
+        }
+        #expect(try await store.info("key") == first)
+    }
+
     @Test func aPrefixThatIsCutWronglyIsNotTold() async throws {
         let server = try await GCSServer()
         let store = try await server.open()

@@ -72,7 +72,8 @@ class Handler(BaseHTTPRequestHandler):
             with lock:
                 sessions[query["upload_id"]]["bytes"] += body[: 256 << 10]
             return self.reply(503, {"error": {"message": "half"}})
-        if fault["kind"] in ("lost", "overtaken"):
+        answer = self.wfile
+        if fault["kind"] in ("lost", "overtaken", "page"):
             self.wfile = open("/dev/null", "wb")
         try:
             if tokens and self.headers.get("Authorization") not in [f"Bearer {t}" for t in tokens]:
@@ -96,6 +97,10 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(status, value, headers)
         except Refused as refused:
             self.reply(refused.status, {"error": {"code": refused.status, "message": refused.reason, "errors": [{"reason": refused.reason}]}})
+        if fault["kind"] == "page":
+            # What a proxy says.
+            self.wfile = answer
+            self.reply(200, b"<html><p>Sign in")
         if fault["kind"] in ("lost", "overtaken"):
             self.reset()
 
@@ -230,7 +235,7 @@ class Handler(BaseHTTPRequestHandler):
             bucket[name] = ({k: v for k, v in value.items() if v not in ("", None)}, media)
             return 200, bucket[name][0], []
         if query.get("alt") != "media":
-            return 200, value, []
+            return 200, {**value, **fault.get("fields", {})}, []
         if fault["kind"] == "no-range":
             return 200, media, []
         first, last = self.headers["Range"].removeprefix("bytes=").split("-")

@@ -134,6 +134,42 @@ func residentBytes() throws -> Int {
         #expect(error?.reason == reason && error?.retry == retry, "\(error?.message ?? "")")
     }
 
+    /// Whoever holds the only connection waits for the request that waits for it.
+    @Test(.timeLimit(.minutes(1)))
+    func waitingForAConnectionEnds() async throws {
+        let fixture = try await Fixture {
+            $0.connectionsPerHost = 1
+            $0.connectTimeout = .seconds(1)
+            $0.stallTimeout = .seconds(1)
+            $0.bufferSize = 1 << 16
+        }
+        let held = try await fixture.send(.get, "bytes/50000000")
+        var bounded = HTTPRequest(.get, fixture.url("bytes/1"))
+        for timeout in [nil, Duration.milliseconds(300)] {
+            bounded.timeout = timeout
+            let start = ContinuousClock.now
+            let error = await #expect(throws: HTTPError.self) { try await fixture.client.send(bounded) }
+            #expect(error?.reason == .timeout && error?.retry == .safe, "\(error?.message ?? "")")
+            #expect(ContinuousClock.now - start < (timeout == nil ? .seconds(10) : .seconds(1.9)))
+        }
+        #expect(try await held.body.collect(upTo: 50_000_000).count == 50_000_000)
+        #expect(try await fixture.text(.get, "bytes/1").utf8.count == 1)
+    }
+
+    /// Longer than one may wait in vain, but others begin meanwhile.
+    @Test(.timeLimit(.minutes(1)))
+    func aQueueThatMovesIsWaitedFor() async throws {
+        let fixture = try await Fixture {
+            $0.connectionsPerHost = 1
+            $0.connectTimeout = .milliseconds(500)
+            $0.stallTimeout = .milliseconds(1000)
+        }
+        try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<6 { group.addTask { try await fixture.text(.put, "swallow/0.8", .bytes([1])) } }
+            for try await text in group { #expect(text.hasPrefix("1 ")) }
+        }
+    }
+
     @Test func whatCameBeforeABreakIsGiven() async throws {
         let fixture = try await Fixture()
         let body = try await fixture.send(.get, "drop/100000/50000").body

@@ -105,6 +105,22 @@ import Testing
         await fixture.close()
     }
 
+    /// A server that takes four messages at once: large puts go on with what it refused.
+    @Test func whatIsRefusedForItsNumberIsSentAgain() async throws {
+        let server = try await NATSServer(.newest, options: "\n max_buffered_msgs: 4")
+        let fixture = try await Fixture(on: server) { $0.chunkSize = 1000 }
+        for (key, size) in [("a", 300_000), ("b", 300_500)] {
+            let key = try ObjectKey(validating: key)
+            try await fixture.store.put(key, ObjectBody(bytes(size)))
+            #expect(try await fixture.store.bytes(key) == bytes(size))
+            let options = GetOptions(range: .bounded(first: 150_000, last: 150_099))
+            let part = try await fixture.store.get(key, options: options)
+            #expect(try await part.body.collect(upTo: 100) == Array(bytes(size)[150_000..<150_100]))
+        }
+        #expect(try await fixture.chunkCount() == 601)
+        await fixture.close()
+    }
+
     @Test func callersThatGiveUpLeaveNothing() async throws {
         let fixture = try await Fixture(.newest)
         let store = fixture.store

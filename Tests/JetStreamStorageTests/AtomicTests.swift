@@ -102,6 +102,26 @@ import Testing
         }
     }
 
+    /// More than the server takes at once, and none of them at hand as a whole.
+    @Test func manyStreamsTakeTurns() async throws {
+        let fixture = try await fixture()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<80 {
+                group.addTask {
+                    let pull = pulling(bytes(3000), by: 1000)
+                    let body = ObjectBody(size: 3000, trailingDigest: { nil }) { () async throws(StorageError) in
+                        try? await Task.sleep(for: .milliseconds(200))
+                        return try await pull()
+                    }
+                    try await fixture.store.put(ObjectKey(validating: "k\(number)"), body)
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await fixture.chunkCount() == 80 * 3)
+        await fixture.close()
+    }
+
     @Test func messageIDsAreRefused() async throws {
         let fixture = try await fixture()
         #expect(!fixture.store.capabilities.contains(.messageID))
@@ -122,6 +142,11 @@ import Testing
         }
         fixture.server.kill()
         try await fixture.server.start()
+        // What is sent before they know that it is gone is lost.
+        try await eventually("the connections were not made anew") {
+            let (control, bulk) = (await fixture.control.statistics(), await fixture.bulk.statistics())
+            return control.reconnects > 0 && bulk.reconnects > 0
+        }
         for index in 0..<20 {
             let key = try ObjectKey(validating: "k/\(index)")
             #expect(try await fixture.store.bytes(key) == bytes(1500 + index))

@@ -81,6 +81,20 @@ import Testing
         await fixture.close()
     }
 
+    /// What the bucket's owner changes while it is open.
+    @Test(arguments: ServerFlavor.allCases)
+    func settingsMayChange(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor) { $0.chunkSize = 1000 }
+        let store = fixture.store
+        try await store.put("k", ObjectBody(bytes(5500)))
+        _ = try await JetStream(fixture.control).updateStream("OBJ_B") { $0["allow_direct"] = .bool(false) }
+        try await eventually("nothing is read any more", within: .seconds(10)) {
+            (try? await store.bytes("k")) == bytes(5500)
+        }
+        #expect(try await store.list(ListQuery()).keys == ["k"])
+        await fixture.close()
+    }
+
     @Test(arguments: ServerFlavor.allCases)
     func sealedBucketsOnlyRead(_ flavor: ServerFlavor) async throws {
         let fixture = try await Fixture(flavor) { $0.description = "kept" }

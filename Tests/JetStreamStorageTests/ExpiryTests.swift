@@ -84,6 +84,29 @@ import Testing
         await fixture.close()
     }
 
+    /// An update of metadata makes the object's message younger than its chunks, not the object.
+    @Test(arguments: ServerFlavor.allCases, [BucketConfiguration.Index.live, .none])
+    func anUpdateDoesNotOutliveTheChunks(_ flavor: ServerFlavor, _ index: BucketConfiguration.Index) async throws {
+        let fixture = try await Fixture(flavor) {
+            $0.ttl = .seconds(2)
+            $0.index = index
+        }
+        let store = fixture.store
+        for key: ObjectKey in ["a", "b"] { try await store.put(key, ObjectBody("1")) }
+        try await Task.sleep(for: .seconds(1))
+        let attributes = ObjectAttributes(contentType: "text/plain")
+        for _ in 0..<2 { _ = try await store.setMetadata("a", attributes, options: SetMetadataOptions()) }
+        #expect(try await store.list(ListQuery()).keys == ["a", "b"])
+        try await Task.sleep(for: .milliseconds(1300))
+        #expect(try await store.list(ListQuery()).keys == [])
+        for key: ObjectKey in ["a", "b"] {
+            let info = await #expect(throws: StorageError.self) { try await store.info(key) }
+            let get = await #expect(throws: StorageError.self) { try await store.get(key) }
+            #expect(info?.kind == .notFound && get?.kind == .notFound)
+        }
+        await fixture.close()
+    }
+
     @Test(arguments: ServerFlavor.allCases)
     func whatTheBucketDropsIsForgotten(_ flavor: ServerFlavor) async throws {
         let fixture = try await Fixture(flavor) { $0.ttl = .milliseconds(500) }

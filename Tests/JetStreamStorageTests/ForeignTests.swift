@@ -1,5 +1,6 @@
 import Foundation
 import JetStreamStorage
+import Logging
 import NATS
 import Storage
 import TestSupport
@@ -153,19 +154,45 @@ import Testing
     }
 
     /// Made anew with more in it than before: sequences alone do not tell.
-    @Test func aBucketThatWasMadeAnewIsReadAnew() async throws {
-        let fixture = try await Fixture(.newest)
-        let stream = JetStream(fixture.control)
+    @Test(arguments: ServerFlavor.allCases)
+    func aBucketThatWasMadeAnewIsReadAnew(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor)
         try await fixture.store.put("old", ObjectBody("x"))
         #expect(try await fixture.store.list(ListQuery()).keys == ["old"])
+        try await makeAnew(fixture)
+        for number in 0..<10 { try await fixture.store.put(ObjectKey(validating: "new\(number)"), ObjectBody("x")) }
+        try await eventually("the new stream is not listed") {
+            (try? await fixture.store.list(ListQuery()).keys) == (0..<10).compactMap { ObjectKey("new\($0)") }
+        }
+        await fixture.close()
+    }
+
+    /// Made anew with as much in it as before.
+    @Test(arguments: ServerFlavor.allCases)
+    func whatHasTheSameSequenceIsNotTheSame(_ flavor: ServerFlavor) async throws {
+        let fixture = try await Fixture(flavor)
+        try await fixture.store.put("k", ObjectBody("old"))
+        #expect(try await fixture.store.list(ListQuery()).keys == ["k"])
+        try await makeAnew(fixture)
+        let other = try await JetStreamStore.open(
+            BucketConfiguration(name: "B"), control: fixture.bulk, bulk: fixture.bulk, logger: Logger(label: "test"))
+        let new = try await other.put("k", ObjectBody("newer"))
+        #expect(try await fixture.store.info("k") == new)
+        #expect(try await fixture.store.bytes("k") == Array("newer".utf8))
+        try await other.put("l", ObjectBody("x"))
+        try await eventually("the new stream is not listed") {
+            let page = try? await fixture.store.list(ListQuery(details: true))
+            return page?.objects?.map(\.size) == [5, 1]
+        }
+        await other.shutdown()
+        await fixture.close()
+    }
+
+    private func makeAnew(_ fixture: Fixture) async throws {
+        let stream = JetStream(fixture.control)
         let configuration = try await stream.streamInfo("OBJ_B").config
         try await stream.deleteStream("OBJ_B")
         _ = try await stream.createStream(configuration)
-        for number in 0..<10 { try await fixture.store.put(ObjectKey(validating: "new\(number)"), ObjectBody("x")) }
-        try await eventually("the new stream is not listed") {
-            (try? await fixture.store.list(ListQuery()).keys.count) == 10
-        }
-        await fixture.close()
     }
 
     /// An update of metadata moves an object's message to the end of the stream, where a walk through the bucket has to

@@ -54,19 +54,41 @@ import Testing
     }
 
     @Test func itGrowsAndHalves() async throws {
-        for _ in 0..<100 { budget.end(try await budget.start(1 << 20), isStored: true) }
+        for _ in 0..<20 {
+            for flight in try await together(3) { budget.end(flight, isStored: true) }
+            for flight in try await together(budget.figures.limit >> 20) { budget.end(flight, isStored: true) }
+        }
         #expect(budget.figures.limit == 16 << 20)
         var flights: [FlightBudget.Flight] = []
         for _ in 0..<16 { flights.append(try await budget.start(1 << 20)) }
         // Those that were on their way together tell one thing.
         for flight in flights { budget.end(flight, isStored: false) }
         #expect(budget.figures.limit == 8 << 20)
-        for _ in 0..<8 { budget.end(try await budget.start(1 << 20), isStored: true) }
+        for flight in try await together(8) { budget.end(flight, isStored: true) }
         // By about one message in a round trip from here on.
         #expect((8 << 20..<10 << 20).contains(budget.figures.limit) && budget.figures.limit > 8 << 20)
         for _ in 0..<10 { budget.end(try await budget.start(1), isStored: false) }
         #expect(budget.figures.limit == 1 << 20)
         #expect(budget.figures.inFlight == 0)
+    }
+
+    /// Small ones one after the other tell nothing of how much may be on its way at once.
+    @Test func whatIsFarFromTheLimitDoesNotRaiseIt() async throws {
+        for _ in 0..<100 { budget.end(try await budget.start(1 << 20), isStored: true) }
+        #expect(budget.figures.limit == 4 << 20)
+        let first = try await budget.start(3 << 20)
+        async let waiting = budget.start(2 << 20)
+        try await waits(1)
+        budget.end(first, isStored: true)
+        #expect(budget.figures.limit > 4 << 20)
+        budget.end(try await waiting, isStored: true)
+    }
+
+    /// So many mebibytes, each on its own, at once.
+    private func together(_ count: Int) async throws -> [FlightBudget.Flight] {
+        var flights: [FlightBudget.Flight] = []
+        for _ in 0..<count { flights.append(try await budget.start(1 << 20)) }
+        return flights
     }
 
     @Test func whatComesLateHalvesItToo() async throws {

@@ -61,12 +61,37 @@ import Testing
             let message = try await stream.message("S", .sequence(UInt64(number + 1)), direct: true)
             #expect(message?.payload.first == UInt8(number % 251))
         }
-        let failing = stream.publishWindow(limit: 4)
+        let failing = stream.publishWindow(limit: 4, repeatingIn: "S")
         await expect(.noResponders) {
             for _ in 0..<10 { try await failing.publish("nowhere", payload: []) }
             _ = try await failing.finish()
         }
         await failing.abort()
+        await connection.close()
+    }
+
+    /// A server that takes four messages at once refuses some of those that come together.
+    @Test func whatIsTooMuchAtOnceIsSentAgain() async throws {
+        let server = try await NATSServer(.newest, options: "\n max_buffered_msgs: 4")
+        let connection = try await connect(server)
+        let stream = try await stream(connection)
+        let hasty = stream.publishWindow(limit: 256)
+        await expect(.api(code: 429, errorCode: 10167)) {
+            for _ in 0..<1000 { try await hasty.publish("s.hasty", payload: [0]) }
+            _ = try await hasty.finish()
+        }
+        await hasty.abort()
+        let window = stream.publishWindow(limit: 256, repeatingIn: "S")
+        for number in 0..<1000 {
+            try await window.publish("s.w", payload: [UInt8(number / 256), UInt8(number % 256)])
+        }
+        #expect(try await window.finish().count == 1000)
+        var next = 0
+        try await stream.scan("S", filter: "s.w", startSequence: 1) { message in
+            #expect(message.payload == [UInt8(next / 256), UInt8(next % 256)])
+            next += 1
+        }
+        #expect(next == 1000)
         await connection.close()
     }
 }

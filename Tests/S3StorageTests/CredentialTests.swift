@@ -108,8 +108,12 @@ import Testing
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<20 { group.addTask { _ = try? await cache.current() } }
         }
-        #expect(try await cache.current().accessKeyID == "key-1")
-        await cache.invalidate()
+        let first = try await cache.current()
+        #expect(first.accessKeyID == "key-1")
+        await cache.invalidate(first)
+        #expect(try await cache.current().accessKeyID == "key-2")
+        // Of requests that were under way together each is refused, the last one after others were fetched.
+        await cache.invalidate(first)
         #expect(try await cache.current().accessKeyID == "key-2")
         // Within the margin: renewed, or kept as long as they last.
         let short = CredentialCache(Counter(100))

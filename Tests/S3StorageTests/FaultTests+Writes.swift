@@ -26,6 +26,68 @@ extension FaultTests {
         #expect(second?.kind == .preconditionFailed && second?.currentVersion == current)
     }
 
+    /// The answer is lost, and the upload begun anew: nobody knows the first one's id.
+    @Test func uploadsThatNobodyKnowsGoWithTime() async throws {
+        let server = try await FaultServer()
+        let patient = try await server.open { $0.cleanEvery = .milliseconds(1) }
+        let hasty = try await server.open {
+            $0.cleanEvery = .milliseconds(1)
+            $0.abortUploadsAfter = .zero
+        }
+        try await server.fail(["kind": "lost", "method": "POST", "match": "uploads"])
+        try await hasty.put("large", ObjectBody(bytes(11 << 20)))
+        try await Task.sleep(for: .seconds(1.1))
+        for keep in patient.keepers { #expect(try await keep().expired == []) }
+        #expect(try await server.state().uploads == 1)
+        for keep in hasty.keepers { #expect(try await keep().expired == []) }
+        #expect(try await server.state().uploads == 0)
+    }
+
+    /// A write happens, and somebody in between answers for the server.
+    @Test func writesAnsweredByNonsenseAreRecognized() async throws {
+        let server = try await FaultServer()
+        let store = try await server.open()
+        var precondition = Precondition.absent
+        for fault in [["kind": "page"], ["kind": "page", "size": 2 << 20], ["kind": "no-etag"]]
+            as [[String: any Sendable]]
+        {
+            try await server.fail(fault.merging(["method": "PUT"]) { $1 })
+            let put = try await store.put("key", ObjectBody("x"), options: PutOptions(precondition: precondition))
+            #expect(try await store.info("key").version == put.version)
+            precondition = .matches(put.version)
+        }
+        try await server.fail(["kind": "page", "method": "POST", "match": "uploadId"])
+        let large = try await store.put("large", ObjectBody(bytes(11 << 20)))
+        #expect(try await store.info("large").version == large.version)
+        #expect(try await server.state().uploads == 0)
+    }
+
+    @Test func writesThatDidNotHappenAreNotRecognized() async throws {
+        let server = try await FaultServer()
+        let store = try await server.open()
+        let first = try await store.put("key", ObjectBody("1"))
+        for (size, method, match) in [(1, "PUT", "key"), (11 << 20, "POST", "uploads"), (11 << 20, "POST", "uploadId")]
+        {
+            try await server.fail(["kind": "page", "happens": false, "method": method, "match": match])
+            let error = await #expect(throws: StorageError.self) { try await store.put("key", ObjectBody(bytes(size))) }
+            #expect(error?.kind == .internal && error?.errorClass == .fatal, "\(match)")
+        }
+        #expect(try await store.info("key").version == first.version)
+        #expect(try await server.state().uploads == 0)
+    }
+
+    /// The delete meets itself, and finds nothing.
+    @Test func aDeleteWhoseAnswerIsLostTellsThatSomethingWasThere() async throws {
+        let server = try await FaultServer()
+        for conditions in [S3Configuration.ConditionalWrites.supported, .unsupported] {
+            let store = try await server.open { $0.conditionalWrites = conditions }
+            try await store.put("key", ObjectBody("1"))
+            try await server.fail(["kind": "lost", "method": "DELETE"])
+            #expect(try await store.delete("key"))
+            #expect(!(try await store.delete("key")))
+        }
+    }
+
     @Test func aDeleteThatMayHaveHappenedIsToldSo() async throws {
         let server = try await FaultServer()
         let store = try await server.open()

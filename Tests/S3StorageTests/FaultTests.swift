@@ -165,8 +165,6 @@ struct FaultServer {
         try await server.fail(["kind": "truncate", "after": 1_000_000], ["kind": "wrong-etag"])
         let error = await #expect(throws: StorageError.self) { try await store.bytes("key") }
         #expect(error?.kind == .unavailable && error?.errorClass == .transient)
-        try await server.fail(["kind": "no-etag"])
-        await #expect(throws: StorageError.self) { try await store.put("key", ObjectBody("x")) }
     }
 
     /// Listens, takes requests and says nothing; then is gone in the middle of its life.

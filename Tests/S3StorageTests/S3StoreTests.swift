@@ -276,7 +276,12 @@ import Testing
         #expect(try await store.abortUploads(before: .now.addingTimeInterval(-3600)) == 0)
         #expect(try await store.abortUploads(before: .now.addingTimeInterval(60)) == 2)
         #expect(try await store.abortUploads(before: .now.addingTimeInterval(60)) == 0)
-        let all = try await server.open { $0.abortUploadsAfter = .seconds(-60) }
+        let all = try await server.open {
+            $0.abortUploadsAfter = .seconds(-60)
+            $0.cleanEvery = .milliseconds(1)
+        }
+        try await Task.sleep(for: .milliseconds(10))
+        #expect(try await all.maintain().expired == [])
         #expect(try await all.abortUploads(before: .now.addingTimeInterval(60)) == 0)
         await all.shutdown()
         await store.shutdown()

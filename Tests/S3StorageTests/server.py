@@ -110,6 +110,15 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile = open("/dev/null", "wb")
             self.act(split.path, query, body, {})
             return self.reset()
+        if kind == "late":
+            time.sleep(2)
+        if kind == "page":
+            # It happens, and a proxy answers for it.
+            answer, self.wfile = self.wfile, open("/dev/null", "wb")
+            if fault.get("happens", True):
+                self.act(split.path, query, body, {})
+            self.wfile = answer
+            return self.reply(200, b"<html><p>Sign in" + b" " * fault.get("size", 0))
         self.act(split.path, query, body, fault)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer
@@ -160,7 +169,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "POST" and "uploads" in query:
             with lock:
                 number = str(len(requests))
-                uploads[number] = (self.metadata(), {})
+                uploads[number] = (self.metadata(), {}, key, now())
             return self.reply(200, f"<R><UploadId>{number}</UploadId></R>".encode())
         if "uploadId" in query:
             return self.upload(key, query, body)
@@ -267,6 +276,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def bucket(self, query, fault):
+        if "uploads" in query:
+            with lock:
+                found = "".join(f"<Upload><Key>{upload[2]}</Key><UploadId>{number}</UploadId><Initiated>{upload[3]:%Y-%m-%dT%H:%M:%SZ}</Initiated></Upload>"
+                                for number, upload in uploads.items() if upload[2].startswith(query["prefix"]))
+            return self.reply(200, f"<R>{found}<IsTruncated>false</IsTruncated></R>".encode())
         by_folders = manner["is"] == "folders"
         rank = (lambda name: name.split("/")) if by_folders else (lambda name: name)
         token, after, limit = query.get("continuation-token"), query.get("start-after", ""), int(query.get("max-keys", 1000))

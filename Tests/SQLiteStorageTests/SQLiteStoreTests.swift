@@ -120,6 +120,35 @@ import Testing
         #expect(chunks == 6)
     }
 
+    /// What somebody else wrote into the file ends no process.
+    @Test func numbersThatMakeNoSenseAreDamage() async throws {
+        let folder = DatabaseFolder()
+        let store = try await folder.store(.none)
+        try await store.put("small", ObjectBody("x"))
+        try await store.put("large", ObjectBody(large))
+        let pool = try DatabasePool(path: folder.database)
+        func expectDamage(_ key: ObjectKey, _ change: String) async throws {
+            try await pool.write {
+                try $0.execute(sql: "UPDATE objects SET \(change) WHERE key = ?", arguments: [Data(key.rawValue.utf8)])
+            }
+            await #expect("\(change)") { try await store.get(key).body.collect(upTo: 1 << 30) } throws: {
+                ($0 as? StorageError)?.kind == .internal
+            }
+        }
+        try await expectDamage("small", "size = -1")
+        try await expectDamage("small", "size = \(Int64.min)")
+        try await expectDamage("small", "size = \(Int64.max)")
+        try await expectDamage("large", "size = \(Int64.max)")
+        try await expectDamage("large", "size = -1")
+        try await expectDamage("large", "size = 1500001, body = \(Int64.max)")
+        try await expectDamage("large", "body = \(Int64.min)")
+        try await pool.write { try $0.execute(sql: "INSERT INTO loose VALUES (\(Int64.max), 1), (\(Int64.min), 1)") }
+        #expect(try await store.sweep().looseBodies == 2)
+        // No number is left to give.
+        await #expect { try await store.put("more", ObjectBody(self.large)) } throws: { $0 is StorageError }
+        #expect(try await store.sweep().looseBodies == 0)
+    }
+
     @Test func aSlowUploadIsNotSwept() async throws {
         let folder = DatabaseFolder()
         let clock = TestClock()

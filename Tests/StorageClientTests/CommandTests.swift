@@ -72,6 +72,46 @@ import Testing
         try await expect("ns copy $NATS_URL $NATS_URL --state x >/dev/null && test ! -e x", "")
     }
 
+    /// They take room of every message that tells of the object.
+    @Test(arguments: [1_030_000, 2 << 20])
+    func objectsWithMuchMetadataGoThrough(_ size: Int) async throws {
+        let store = RemoteStore(connection)
+        let metadata = (0..<20).reduce(into: Metadata()) { $0["name-\($1)"] = [String(repeating: "x", count: 1000)] }
+        let options = PutOptions(attributes: ObjectAttributes(metadata: metadata))
+        let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 1000) }
+        _ = try await store.put("k", ObjectBody(content), options: options)
+        let found = try await store.get("k")
+        #expect(found.info.attributes.metadata == metadata)
+        #expect(try await found.body.collect(upTo: .max) == content)
+    }
+
+    /// Stores that need nothing but a place.
+    @Test(arguments: ["file", "sqlite"])
+    func aStoreIsNamedByAnOption(_ type: String) async throws {
+        let path = server.folder.appending(path: "served-\(type)").path
+        let served = try await Program.Component(
+            ["--store", type, "--path", path, "--instance", type, "--server", server.url])
+        try await RemoteStore(connection, instance: type).put("k", ObjectBody("content\n"))
+        try await expect("test -e served-\(type) && ns get k --instance \(type)", "content\n")
+        #expect(await served.stop() == 0)
+        #expect(try await shell("ns serve --store s3").output.contains("needs --bucket"))
+    }
+
+    @Test func portsMayHaveSubjectsOfTheirOwn() async throws {
+        let file = server.folder.appending(path: "mine.yaml")
+        let ports = ["put", "get", "info", "list", "delete", "upload"].map { "{name: \($0), subject: my.\($0)}" }
+        try """
+        nats: {url: "\(server.url)"}
+        instances: [{name: mine, store: {type: memory}, ports: {inputs: [\(ports.joined(separator: ", "))]}}]
+        """.write(to: file, atomically: true, encoding: .utf8)
+        let served = try await Program.Component(["--config", file.path])
+        try await expect(
+            "echo content >c; head -c 3000000 /dev/zero >large; ns put k c --instance mine >out && ns put l large --instance mine "
+                + ">out && ns get k --instance mine && ns ls --instance mine && ns rm k --instance mine",
+            "content\nk\nl\ndeleted k\n")
+        #expect(await served.stop() == 0)
+    }
+
     @Test func serversAreNamedByOptionOrVariable() async throws {
         try await expect("ns ls", "")
         try await expect("ns ls --server ''", "")

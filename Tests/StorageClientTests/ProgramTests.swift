@@ -23,12 +23,21 @@ import Testing
         process.environment = environment.merging(["NATS_URL": url]) { $1 }
         let output = Pipe()
         process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
+        // Where the log is JSON it says so there.
+        process.standardError = output
         try process.run()
-        let line = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: output.fileHandleForReading.availableData) }
+        let reader = output.fileHandleForReading
+        var said = ""
+        while !said.contains("serving instance") {
+            let data = await withCheckedContinuation { continuation in
+                DispatchQueue.global().async { continuation.resume(returning: reader.availableData) }
+            }
+            guard !data.isEmpty else { throw TestFailure("the component ended: \(said)") }
+            said += String(decoding: data, as: UTF8.self)
         }
-        #expect(String(decoding: line, as: UTF8.self).hasPrefix("serving instance"))
+        reader.readabilityHandler = { file in
+            if file.availableData.isEmpty { file.readabilityHandler = nil }
+        }
         return process
     }
 
@@ -93,7 +102,7 @@ import Testing
             let process = try await ServerProcess.fakeGCS()
             environment = [
                 "GCS_BUCKET": "objects", "GCS_ENDPOINT": "http://127.0.0.1:\(process.port)", "GCS_ANONYMOUS": "true",
-                "GCS_PROJECT": "project",
+                "GCS_CREATE": "true",
             ]
             bucket = process
         }

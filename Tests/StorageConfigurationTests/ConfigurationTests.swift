@@ -99,9 +99,7 @@ import Testing
         #expect(instance.events[0].types == [.stored, .failed] && instance.events[1].sample == 0.25)
         #expect(instance.stored.map(\.subject) == ["refs"] && instance.stored[0].delivery == .jetStream)
         #expect(
-            configuration.instances[1].configuration.inputs.map(\.source) == [
-                .core(subject: "storage.j.write"), .stream("S", durable: "storage-j"),
-            ])
+            configuration.instances[1].configuration.inputs.map(\.source) == [.stream("S", durable: "storage-j")])
     }
 
     @Test(arguments: [
@@ -126,6 +124,10 @@ import Testing
         (
             "inputs: [{name: write, type: jetstream, stream: S}, {name: write, type: jetstream, stream: S, subject: a}]",
             "durable"
+        ),
+        (
+            "inputs: [{name: write, subject: a.*}, {name: write, type: jetstream, stream: S, subject: a.b}]",
+            "write would store what comes on “a.*” twice"
         ),
         ("inputs: [{name: put, subject: storage.objectstore.get}]", "instances[0].ports: put and get both take"),
         ("inputs: [{name: write, subject: 'storage.*.put'}]", "instances[0].ports: put and write both take"),
@@ -214,10 +216,10 @@ import Testing
         try json.write(to: URL(filePath: file))
         let yaml = """
             instances:
-              - store: {type: gcs, bucket: my-bucket, prefix: team/, endpoint: "${ENDPOINT:-}", credentials: CREDENTIALS,
-                        create_in_project: p, part_size: 1MiB, max_attempts: 3, max_connections: 7}
+              - store: {type: gcs, bucket: my-bucket, prefix: team/, endpoint: "${ENDPOINT:-}", CREDENTIALS,
+                        create: true, project: p, part_size: 1MiB, max_attempts: 3, max_connections: 7}
             """
-        for credentials in ["{file: \(file)}", "\"${KEY}\""] {
+        for credentials in ["credentials: {file: \(file)}", "credentials: \"${KEY}\"", "credentials_file: \(file)"] {
             let configuration = try parse(
                 yaml.replacingOccurrences(of: "CREDENTIALS", with: credentials),
                 ["KEY": String(decoding: json, as: UTF8.self)])
@@ -234,6 +236,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("anonymous: true, project: p", "p"), ("anonymous: true", "emulated"),
+        ("credentials_file: FILE", "of-the-key"), ("credentials_file: FILE, project: p", "p"),
+    ])
+    func gcsMakesItsBucketInAProject(_ keys: String, _ project: String) throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        let account = ["client_email": "name@project", "private_key": try privateKey(), "project_id": "of-the-key"]
+        try JSONSerialization.data(withJSONObject: account).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let keys = keys.replacing("FILE", with: file.path)
+        let configuration = try parse("instances: [{store: {type: gcs, bucket: my-bucket, create: true, \(keys)}}]")
+        guard case .gcs(let bucket) = configuration.instances[0].store else { return #expect(Bool(false)) }
+        #expect(bucket.createInProject == project)
+    }
+
     private func privateKey() throws -> String {
         let openssl = Process()
         openssl.executableURL = URL(filePath: "/usr/bin/openssl")
@@ -247,6 +264,18 @@ import Testing
 
     @Test(arguments: [
         ("instances: [{store: {type: memory, bukket: x}}]", "instances[0].store.bukket"),
+        (
+            "instances: [{store: {type: gcs, bucket: abc, create: true}}]",
+            "instances[0].store: has create, but no project"
+        ),
+        (
+            "instances: [{store: {type: gcs, bucket: abc, anonymous: true, credentials_file: /etc/passwd}}]",
+            "instances[0].store: has both credentials_file and anonymous"
+        ),
+        (
+            "instances: [{store: {type: gcs, bucket: abc, credentials_file: /no/such}}]",
+            "instances[0].store.credentials_file: file “/no/such” can't be read"
+        ),
         ("instance: []", "instance: is no key known here"),
         ("nats: {}", "has no instances"),
         ("instances: [{store: {type: tape}}]", "instances[0].store: type “tape”"),

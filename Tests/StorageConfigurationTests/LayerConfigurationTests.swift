@@ -44,6 +44,7 @@ import Testing
                          when_exceeded: refuse, max_wait: 1s}},
              {encrypt: {keys: {a: "${KEY}"}, current_key: a, chunk_size: 4KiB, read_plaintext: true}},
              {compress: {algorithm: gzip, level: 9, minimum_size: 1}}, {compress: {algorithm: zstd, level: 19}},
+             {observe: {shards: 2, buffer: 100, overflow: block}}, observe,
              {blocks: {block_size: 64KiB, grace: 10m, collect_every: never}},
              {cache: {max_entries: 5, max_bytes: 1MiB, max_object_size: 10KiB, strategy: lru, ttl: 5m, negative_ttl: 1s}},
              {faults: {latency: 1ms, fail_every: 1000000, fail_probability: 0, seed: 7, error: throttled, moment: after,
@@ -70,6 +71,27 @@ import Testing
         }
     }
 
+    @Test func blocksAreAStoreToo() async throws {
+        let store = try open("{type: blocks, store: {type: memory}, block_size: 2KiB, grace: 5m}", "[]")
+        let blocks = try #require(store as? BlockStore)
+        try await blocks.put(ObjectKey(validating: "k"), ObjectBody(Array(repeating: 1, count: 5000)))
+        #expect(try await blocks.bytes(ObjectKey(validating: "k")).count == 5000)
+        #expect(throws: ConfigurationError.self) { try self.store("{type: blocks}") }
+        #expect(throws: ConfigurationError.self) {
+            try self.store("{type: blocks, store: {type: memory}, block_size: 1}")
+        }
+    }
+
+    @Test(arguments: [("none", false), ("gzip", true), ("zstd", true)])
+    func tiersAreCompressed(_ compression: String, _ isCompressed: Bool) async throws {
+        let store = try open(
+            "{type: tiered, hot: {type: memory}, cold: {type: memory}, compression: \(compression)}", "[]")
+        #expect(store is CompressedStore == isCompressed)
+        try await store.put(ObjectKey(validating: "k"), ObjectBody(Array(repeating: 1, count: 5000)))
+        #expect(try await store.bytes(ObjectKey(validating: "k")) == Array(repeating: 1, count: 5000))
+        await store.shutdown()
+    }
+
     @Test(arguments: [
         ("[{cache: {max_entries: 0}}]", "instances[0].layers[0].cache.max_entries: 0 is not in 1…"),
         (
@@ -92,6 +114,8 @@ import Testing
         ("[{encrypt: {keys: {a: \"${KEY}\", b: \"${KEY}\"}}}]", "instances[0].layers[0].encrypt: of several keys"),
         ("[{encrypt: {keys: {a: \"${KEY}\"}, current_key: b}}]", "instances[0].layers[0].encrypt: there is no"),
         ("[{encrypt: {keys: {a: {file: /no/such}}}}]", "instances[0].layers[0].encrypt.keys.a: file"),
+        ("[{observe: {overflow: wait}}]", "instances[0].layers[0].observe.overflow: “wait” is none of drop, block"),
+        ("[{observe: {shards: 0}}]", "instances[0].layers[0].observe.shards: 0 is not in 1…1024"),
         ("[{faults: {fail_probability: 2}}]", "instances[0].layers[0].faults.fail_probability: 2.0 is not in"),
         ("[{faults: {operations: [put, fly]}}]", "instances[0].layers[0].faults.operations[1]: “fly”"),
         ("[{throttle: {bytes_per_second: 0}}]", "instances[0].layers[0].throttle.bytes_per_second: 0"),

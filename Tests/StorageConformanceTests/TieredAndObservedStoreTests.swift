@@ -41,7 +41,7 @@ import TieredStorage
     @Test(arguments: ConformanceSuite.cases) func proves(_ one: ConformanceCase) async throws {
         let store = try #require(try Subject.store() as? ObservedStore)
         let stalled = try await store.watchOwn(WatchQuery(capacity: 1), overflow: .drop)
-        let reader = Task { [changes = try await store.watchOwn(WatchQuery(capacity: 1), overflow: .wait)] in
+        let reader = Task { [changes = try await store.watchOwn(WatchQuery(capacity: 1), overflow: .block)] in
             for try await _ in changes {}
         }
         try await check(one)

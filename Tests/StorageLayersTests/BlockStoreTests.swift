@@ -44,7 +44,7 @@ import Testing
         #expect(try await store.bytes("b/c") == content)
         #expect(try await store.bytes("zeros").count == 10 << 10)
         #expect(first.digest == Digest(of: content) && first.size == 2500 && first.attributes == ObjectAttributes())
-        #expect(try await base.bytes("keys/a").count == 3 * 32)
+        #expect(try await base.bytes("keys/a").count == 3 * 32 + 16)
     }
 
     @Test func partsReadTheirBlocksAlone() async throws {
@@ -70,7 +70,7 @@ import Testing
         #expect(try await blocks().count == 6)
         clock.advance(3700)
         let collection = try await store.collect()
-        #expect(collection.removed == 4 && collection.removedBytes == 2501)
+        #expect(collection.removed == 4 && collection.removedBytes == 2501 + 4 * 16)
         #expect(try await blocks().count == 2)
         #expect(try await store.bytes("b") == Array("b2".utf8))
         #expect(try await store.bytes("c") == Array("c".utf8))
@@ -118,7 +118,7 @@ import Testing
         try await store.delete("new")
         clock.advance(3700)
         let other = try self.store()
-        hooked.beforeSetMetadata.withLock { hook in
+        hooked.beforePut.withLock { hook in
             hook = {
                 let removed = try await other.collect().removed
                 #expect(removed == 1)
@@ -127,6 +127,31 @@ import Testing
         try await store.put("newer", ObjectBody("bytes"))
         #expect(try await store.bytes("newer") == Array("bytes".utf8))
         #expect(try await store.collect().removed == 0)
+    }
+
+    /// As an earlier version wrote them: blocks and lists of names, and nothing behind them.
+    @Test func whatWasWrittenWithoutSaltIsRead() async throws {
+        let store = try store()
+        let content = bytes(2500)
+        try await store.put("large", ObjectBody(content))
+        try await store.put("small", ObjectBody("x"))
+        for key in try await base.list(ListQuery()).keys {
+            let object = try await base.get(key)
+            let stored = try await object.body.collect(upTo: 10_000)
+            let options = PutOptions(attributes: object.info.attributes)
+            _ = try await base.put(key, ObjectBody(Array(stored.dropLast(16))), options: options)
+        }
+        #expect(try await base.bytes("keys/small") == [])
+        #expect(try await store.bytes("large") == content)
+        #expect(try await store.bytes("small") == Array("x".utf8))
+        #expect(try await store.check().damaged == [])
+        clock.advance(3700)
+        // Put again, they are renewed as all others are.
+        try await store.put("copy", ObjectBody(content))
+        #expect(try await store.bytes("large") == content)
+        try await store.delete("small")
+        #expect(try await store.collect().removed == 1)
+        #expect(try await store.bytes("copy") == content)
     }
 
     /// An upload that takes longer than the grace finds its first blocks removed, and says so instead of storing a torso.
@@ -170,6 +195,26 @@ import Testing
         #expect(try await store.check().damaged == [])
     }
 
+    /// Whoever can write to the store beneath can write any numbers.
+    @Test(arguments: [
+        ["9223372036854775807", "1"], ["9223372036854775807", "1048576"], ["1125899906842624", "1024"],
+        ["100", "9223372036854775807"], ["100", "67108865"], ["-1", "1024"], ["1", "0"],
+    ])
+    func aReferenceThatIsNoneIsAnError(_ sizes: [String]) async throws {
+        let store = try store()
+        let values = [sizes[0], Digest(of: [0]).description, sizes[1]]
+        let attributes = ObjectAttributes(metadata: ["Storage-Blocks": values])
+        _ = try await base.put("keys/k", ObjectBody("x"), options: PutOptions(attributes: attributes))
+        for range in [nil, ByteRange.suffix(1)] {
+            await #expect { try await store.get("k", options: GetOptions(range: range)) } throws: {
+                ($0 as? StorageError)?.kind == .internal
+            }
+        }
+        try await base.put(try ObjectKey(validating: "blocks/" + Digest(of: [0]).hexadecimal), ObjectBody([0]))
+        clock.advance(3700)
+        await #expect { try await store.collect() } throws: { ($0 as? StorageError)?.kind == .internal }
+    }
+
     @Test func whatItCannotDoIsRefused() async throws {
         let plain = ProbeStore(base, capabilities: [.createOnly], object: [])
         let store = try store(over: plain)
@@ -194,7 +239,7 @@ private final class HookedStore: ForwardingStore {
 
     let base: any Store
     let beforeDelete = Mutex<Hook?>(nil)
-    let beforeSetMetadata = Mutex<Hook?>(nil)
+    let beforePut = Mutex<Hook?>(nil)
 
     init(_ base: any Store) {
         self.base = base
@@ -213,10 +258,10 @@ private final class HookedStore: ForwardingStore {
         return try await base.delete(key, options: options)
     }
 
-    func setMetadata(
-        _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
+    func put(
+        _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
-        await run(beforeSetMetadata)
-        return try await base.setMetadata(key, attributes, options: options)
+        await run(beforePut)
+        return try await base.put(key, body, options: options)
     }
 }

@@ -102,6 +102,35 @@ import Testing
         #expect(store.statistics.hits + store.statistics.misses >= 2000)
     }
 
+    /// Where it is known that it fits: what is not known, or too large, is read part by part.
+    @Test func partsOfWhatFitsShareOneFetchOfAll() async throws {
+        let probe = probe()
+        let store = cached(probe)
+        func gets() -> Int { probe.operations.filter { $0 == .get }.count }
+        let contents: [ObjectKey: [UInt8]] = ["small": bytes(1000), "large": bytes(2 << 20)]
+        for (key, content) in contents { try await memory.put(key, ObjectBody(content)) }
+        for (key, content) in contents {
+            let part = GetOptions(range: .from(content.count - 100))
+            _ = try await store.get(key, options: part)
+            _ = try await store.info(key)
+            let before = gets()
+            let found = await withTaskGroup(of: Bool.self) { group in
+                for _ in 0..<50 {
+                    group.addTask {
+                        let object = try? await store.get(key, options: part)
+                        let bytes = try? await object?.body.collect(upTo: 100)
+                        return bytes == Array(content.suffix(100)) && object?.range.count == 100
+                    }
+                }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(found == 50 && gets() - before == (key == "small" ? 1 : 50), "\(key)")
+        }
+        await #expect { try await store.get("small", options: GetOptions(range: .from(1000))) } throws: {
+            ($0 as? StorageError)?.kind == .rangeNotSatisfiable
+        }
+    }
+
     /// A store whose gets wait until they are let go.
     private func gated() -> (CachedStore, Gate) {
         let gate = Gate(memory)

@@ -241,6 +241,18 @@ import Testing
         #expect(error?.kind == .internal && count <= size)
     }
 
+    @Test func whatOneLayerStoredTwoRead() async throws {
+        let twice = CompressedStore(store(.gzip))
+        try await store.put("once", ObjectBody(text))
+        try await twice.put("twice", ObjectBody(text))
+        let infos = try await twice.list(ListQuery(details: true)).objects ?? []
+        #expect(infos.map(\.size) == [text.count, text.count])
+        #expect(infos.allSatisfy { $0.attributes == ObjectAttributes() })
+        for key in ["once", "twice"] as [ObjectKey] { #expect(try await twice.bytes(key) == text) }
+        let mine = ObjectAttributes(metadata: ["Storage-Compressed-2": ["zstd"]])
+        await #expect(throws: StorageError.self) { try await twice.setMetadata("once", mine, options: .init()) }
+    }
+
     /// What one algorithm stored is read whatever the layer now stores with; each level is one that the other end knows.
     @Test func algorithmsAndLevelsChange() async throws {
         let content = bytes(3_000_000)
@@ -266,6 +278,8 @@ import Testing
         ["gzip", "9", Digest(of: [0]).description, "1024"], ["gzip", "9999999", Digest(of: [0]).description, "1"],
         ["zstd", "9223372036854775807", Digest(of: [0]).description, "1024"], ["gzip"], ["gzip", "-1", "x"],
         ["zip", "1", "x"], ["gzip", "99999999999999999999", "x"], [],
+        ["gzip", "9223372036854775807", Digest(of: [0]).description],
+        ["zstd", "1125899906842625", Digest(of: [0]).description],
     ])
     func aMarkOfNoKnownFormIsMetadata(_ values: [String]) async throws {
         let attributes = ObjectAttributes(metadata: ["Storage-Compressed": values])

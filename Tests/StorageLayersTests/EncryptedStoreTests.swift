@@ -131,6 +131,25 @@ import Testing
         #expect(try await wrong.list(ListQuery(details: true)).objects?.first?.size == sealed.count)
     }
 
+    @Test func aWholePrefixIsRotated() async throws {
+        let early = try store()
+        for number in 0..<5 { try await early.put(try ObjectKey(validating: "a/\(number)"), ObjectBody("\(number)")) }
+        try await early.put("b", ObjectBody("b"))
+        let late = try store(["1": first, "2": second], current: "2")
+        try await late.put("a/new", ObjectBody("new"))
+        let attributes = ObjectAttributes(metadata: ["Storage-Encrypted": ["1", "unknown", "AAAA"]])
+        _ = try await base.put("a/foreign", ObjectBody("x"), options: PutOptions(attributes: attributes))
+        var told: [Int] = []
+        let rotation = try await late.rotate(prefix: "a/") { told.append($0.rotated) }
+        #expect(rotation.rotated == 5 && rotation.untouched == 1 && rotation.failed == 1 && told == [5])
+        #expect(rotation.failure?.kind == .internal && rotation.failure?.key == "a/foreign")
+        let without = try store(["2": second], current: "2")
+        for number in 0..<5 {
+            #expect(try await without.bytes(try ObjectKey(validating: "a/\(number)")) == Array("\(number)".utf8))
+        }
+        await #expect(throws: StorageError.self) { try await without.bytes("b") }
+    }
+
     @Test func plaintextIsReadWhereThatIsAllowed() async throws {
         try await base.put("k", ObjectBody("plain"))
         for range in [nil, ByteRange.from(0)] {
@@ -141,6 +160,11 @@ import Testing
             #expect(try await object.body.collect(upTo: 10) == Array("plain".utf8))
         }
         await #expect(throws: StorageError.self) { try await store().info("k") }
+        // Nor is it changed, where it must not be read.
+        let before = try await base.info("k")
+        let attributes = ObjectAttributes(contentType: "a/b")
+        await #expect(throws: StorageError.self) { try await store().setMetadata("k", attributes, options: .init()) }
+        #expect(try await base.info("k") == before)
         #expect(try await store(plaintext: true).info("k").size == 5)
     }
 

@@ -114,6 +114,15 @@ import Testing
         }
     }
 
+    @Test func eachOfThoseThatChangeBytesTwice() async throws {
+        let keys = try EncryptionKeys(["1": .init(size: .bits256)], current: "1")
+        try await checkConformance(except: "keys/of-1024-bytes") {
+            let blocks = try BlockStore(try BlockStore(MemoryStore()))
+            let encrypted = EncryptedStore(CachedStore(EncryptedStore(blocks, keys: keys)), keys: keys)
+            return CompressedStore(RetryingStore(CompressedStore(encrypted)))
+        }
+    }
+
     @Test func twoCachesAndTwoPrefixes() async throws {
         try await checkConformance(except: "keys/of-1024-bytes") {
             var small = CacheOptions()

@@ -9,7 +9,7 @@ import Testing
 
     /// What the layer itself tells: a memory store could be followed too.
     private func watch(
-        _ store: ObservedStore, _ query: WatchQuery = WatchQuery(), _ overflow: ObservedStore.Overflow = .drop
+        _ store: ObservedStore, _ query: WatchQuery = WatchQuery(), _ overflow: ObserveOptions.Overflow = .drop
     ) async throws -> StoreChanges {
         try await store.watchOwn(query, overflow: overflow)
     }
@@ -35,8 +35,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [ObservedStore.Overflow.drop, .wait])
-    func everyChangeIsToldInOrder(_ overflow: ObservedStore.Overflow) async throws {
+    @Test(arguments: [ObserveOptions.Overflow.drop, .block])
+    func everyChangeIsToldInOrder(_ overflow: ObserveOptions.Overflow) async throws {
         let store = ObservedStore(base)
         let changes = try await watch(store, WatchQuery(), overflow)
         let pattern = try await watch(store, WatchQuery(pattern: try KeyPattern(validating: "b/*")), overflow)
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func losslessWatchersHoldWritersBackAndGetAll() async throws {
-        let store = ObservedStore(base, overflow: .wait)
+        let store = ObservedStore(base, ObserveOptions(overflow: .block))
         let changes = try await store.watch(WatchQuery(capacity: 2))
         let done = Mutex(0)
         let writer = Task {
@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test func letGoOrCancelledNobodyWaits() async throws {
-        let store = ObservedStore(base, overflow: .wait)
+        let store = ObservedStore(base, ObserveOptions(overflow: .block))
         var changes: StoreChanges? = try await store.watch(WatchQuery(capacity: 1))
         try await store.put("k", ObjectBody("x"))
         let cancelled = Task { try await store.put("k", ObjectBody("x")) }
@@ -246,8 +246,8 @@ import Testing
     }
 
     @Test func aShutdownEndsItAll() async throws {
-        for overflow in [ObservedStore.Overflow.drop, .wait] {
-            let store = ObservedStore(MemoryStore(firstVersion: 1), overflow: overflow)
+        for overflow in [ObserveOptions.Overflow.drop, .block] {
+            let store = ObservedStore(MemoryStore(firstVersion: 1), ObserveOptions(overflow: overflow))
             let changes = try await store.watch(WatchQuery())
             try await store.put("k", ObjectBody("x"))
             await store.shutdown()
@@ -258,6 +258,14 @@ import Testing
             }
             await #expect(throws: StorageError.self) { try await store.watch(WatchQuery()) }
         }
+    }
+
+    @Test func aWatcherHasItsBufferAtMost() async throws {
+        let store = ObservedStore(base, ObserveOptions(shards: 1, buffer: 2))
+        let changes = try await watch(store, WatchQuery(capacity: 100))
+        for _ in 0..<5 { try await store.put("k", ObjectBody("x")) }
+        #expect(try await next(3, changes) == ["k@1", "k@2", "lagged 3"])
+        #expect(store.measurements.map(\.value) == [3])
     }
 
     @Test func aBaseThatTellsItsChangesIsAsked() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct ShardedChangesTests {
     @Test func changesOfAKeyStayInOrderAcrossShards() async throws {
-        let store = ObservedStore(MemoryStore(), overflow: .wait)
+        let store = ObservedStore(MemoryStore(), ObserveOptions(overflow: .block))
         let changes = try await store.watch(WatchQuery(capacity: 10))
         let seen = Shared((byKey: [ObjectKey: [Int]](), atOnce: 0, most: 0))
         try await withThrowingTaskGroup(of: Void.self) { group in

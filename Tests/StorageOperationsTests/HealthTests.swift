@@ -10,12 +10,14 @@ import Testing
         let ready = try await program.get("/readyz")
         #expect(ready.status == 200 && ready.headers["content-type"] == "application/json")
         #expect(try ready.json["ready"] as? Bool == true)
+        func control() async throws -> [String: Any]? {
+            (try await program.get("/readyz").json["nats"] as? [String: [String: Any]])?["control"]
+        }
         program.server.kill()
-        try await eventually("still ready without NATS") { try await program.get("/readyz").status == 503 }
-        let answer = try await program.get("/readyz").json
-        let control = (answer["nats"] as? [String: [String: Any]])?["control"]
-        #expect(control?["ready"] as? Bool == false)
-        let problem = control?["problem"] as? String
+        // Each connection finds out by itself.
+        try await eventually("still ready without NATS") { try await control()?["ready"] as? Bool == false }
+        #expect(try await program.get("/readyz").status == 503)
+        let problem = try await control()?["problem"] as? String
         #expect(problem?.contains("reconnecting") == true)
         #expect(try await program.get("/healthz").status == 200)
         #expect(try await program.metrics().value("nats_storage_nats_connected", ["connection": "control"]) == 0)
@@ -46,6 +48,32 @@ import Testing
         #expect(problem?.contains("the store does not answer") == true)
         #expect(try await program.metrics().value("nats_storage_instance_ready", ["instance": "b"]) == 0)
         #expect(try await program.metrics().value("nats_storage_instance_ready", ["instance": "a"]) == 1)
+    }
+
+    /// In a rolling update one component begins an upload, and another one takes over before it is done.
+    @Test func anUploadUnderWaySurvivesSIGTERM() async throws {
+        let stored = "instances: [{name: t, store: {type: jetstream, bucket: B}}]"
+        let program = try await MonitoredComponent(instances: stored)
+        let client = try await program.connect()
+        let opened = try await client.request("storage.t.upload", headers: ["Storage-Key": "slow"])
+        let answer = try JSONSerialization.jsonObject(with: Data(opened.payload)) as? [String: Any]
+        let parts = try (answer?["part_subject"] as? String).orThrow("no part subject")
+        let other = try await MonitoredComponent(instances: stored, server: program.server)
+        program.signal(SIGTERM)
+        try await eventually("still ready while it drains") { try await program.get("/readyz").status == 503 }
+        for number in 1...5 {
+            try await Task.sleep(for: .milliseconds(200))
+            let reply = try await client.request(
+                parts, headers: ["Storage-Part": "\(number)"], payload: Array(repeating: 1, count: 1000))
+            #expect(reply.headers.first("Nats-Service-Error") == nil)
+        }
+        let reply = try await client.request(parts, headers: ["Storage-Commit": "-"])
+        #expect(reply.headers.first("Nats-Service-Error") == nil)
+        #expect(try await program.stop() == 0)
+        let read = try await client.request("storage.t.get", payload: Array("slow".utf8))
+        #expect(read.payload.count == 5000)
+        await client.close()
+        #expect(try await other.stop() == 0)
     }
 
     @Test func readinessEndsBeforeTheWorkDoes() async throws {

@@ -88,6 +88,30 @@ import Testing
         #expect(lines.last?.hasPrefix("{") == true)
     }
 
+    /// Whoever reads it as JSON reads all that the component says.
+    @Test func aLogOfJSONBeginsAndEndsAsJSON() async throws {
+        func messages(_ text: String) throws -> [String?] {
+            try text.split(separator: "\n").map {
+                try (JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: String])?["message"]
+            }
+        }
+        let program = try await MonitoredComponent(more: "log: {format: json}")
+        #expect(try await program.stop() == 0)
+        #expect(try messages(program.logText()).contains("serving instance t on storage.t.*"))
+        let url = "nats://127.0.0.1:\(try NATSServer.freePort())"
+        let file = program.folder.appendingPathComponent("nobody.yaml")
+        try """
+        nats: {url: "\(url)"}
+        start_timeout: 1ms
+        log: {format: json}
+        instances: [{name: t, store: {type: memory}}]
+        """.write(to: file, atomically: true, encoding: .utf8)
+        let outcome = try await Program.run(["serve", "--config", file.path])
+        #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome)")
+        let last = try #require(try messages(outcome.complaints).last)
+        #expect(last?.contains("connecting to \(url)") == true, "\(outcome)")
+    }
+
     @Test func requestsTellTheirTrace() async throws {
         let program = try await MonitoredComponent(more: "log: {format: json, levels: {instance: trace}}")
         let client = try await program.connect()

@@ -76,6 +76,17 @@ import Testing
         await client.close()
     }
 
+    /// As in a sandbox that shows a process no more than its own.
+    @Test func theStartIsToldWhereTheSystemHidesItsOwn() async throws {
+        let script = #"mount --bind /dev/null /proc/stat && exec "$0" "$@""#
+        let program = try await MonitoredComponent(
+            tool: Namespaces.own("--mount") + ["sh", "-c", script])
+        let start = try await program.metrics().value("process_start_time_seconds") ?? 0
+        let age = Date.now.timeIntervalSince1970 - start
+        #expect(age > -1 && age < 60, "\(start)")
+        #expect(try await program.stop() == 0)
+    }
+
     @Test func layersTellTheirFigures() async throws {
         let instances = """
             instances:

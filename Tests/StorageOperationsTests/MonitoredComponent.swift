@@ -9,33 +9,29 @@ final class MonitoredComponent: Sendable {
     let folder: URL
     private let process: Process
 
-    /// - Parameter configuration: besides `nats`, `http.listen` and `instances`, as YAML; `%d` is the server's folder.
+    /// What it says goes to one file.
+    ///
+    /// - Parameter tool: what runs it; nobody, where that is empty.
     init(
         http: String = "", instances: String = "instances: [{name: t, store: {type: memory}}]", more: String = "",
-        listen: String = "127.0.0.1", server known: NATSServer? = nil
+        listen: String = "127.0.0.1", server known: NATSServer? = nil, tool: [String] = []
     ) async throws {
         if let known { server = known } else { server = try await NATSServer(.newest) }
         port = try NATSServer.freePort()
         folder = server.folder
         process = Process()
-        process.executableURL = Program.url
-        process.arguments = ["serve", "--config", file.path]
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = tool + [Program.url.path, "serve", "--config", file.path]
         _ = FileManager.default.createFile(atPath: log.path, contents: nil)
-        process.standardError = try FileHandle(forWritingTo: log)
-        let output = Pipe()
+        let output = try FileHandle(forWritingTo: log)
+        process.standardError = output
         process.standardOutput = output
         try write(http: http, instances: instances, more: more, listen: listen)
         try process.run()
-        var text = ""
-        while !text.contains("serving instance") {
-            let data = await withCheckedContinuation { continuation in
-                DispatchQueue.global().async {
-                    continuation.resume(returning: output.fileHandleForReading.availableData)
-                }
-            }
-            guard !data.isEmpty else { throw TestFailure("the component ended: \(try logText())") }
-            text += String(decoding: data, as: UTF8.self)
+        try await eventually("the component does not serve: \(try logText())") {
+            try logText().contains("serving instance") || !process.isRunning
         }
+        guard process.isRunning else { throw TestFailure("the component ended: \(try logText())") }
     }
 
     deinit {
@@ -97,5 +93,13 @@ final class MonitoredComponent: Sendable {
             throw TestFailure("no metrics: \(answer)")
         }
         return try PrometheusText(answer.body)
+    }
+}
+
+/// The processes that serve a configuration file.
+func components(of file: String) throws -> [Int32] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { pid in
+        let arguments = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)
+        return arguments?.hasPrefix(Program.url.path) == true && arguments?.contains(file) == true
     }
 }

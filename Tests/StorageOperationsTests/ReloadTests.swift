@@ -33,6 +33,26 @@ import Testing
         #expect(try await program.stop() == 0)
     }
 
+    @Test func howManyKeysAListHasIsReadAgain() async throws {
+        let program = try await MonitoredComponent()
+        let client = try await program.connect()
+        for key in ["a", "b", "c"] {
+            _ = try await client.request("storage.t.put", headers: ["Storage-Key": key], payload: [1])
+        }
+        func json(_ subject: String) async throws -> [String: Any]? {
+            let reply = try await client.request(subject)
+            return try JSONSerialization.jsonObject(with: Data(reply.payload)) as? [String: Any]
+        }
+        try program.write(instances: "instances: [{name: t, store: {type: memory}, limits: {max_keys: 2}}]")
+        program.signal(SIGHUP)
+        try await program.logged("configuration read again: ")
+        #expect(try await json("storage.t.list")?["keys"] as? [String] == ["a", "b"])
+        let metadata = try await json("$SRV.INFO.storage-t")?["metadata"] as? [String: String]
+        #expect(metadata?["max_keys"] == "2")
+        await client.close()
+        #expect(try await program.stop() == 0)
+    }
+
     @Test func aWrongFileChangesNothing() async throws {
         let program = try await MonitoredComponent(instances: instances)
         try program.write(http: ", browse: false, nonsense: 1", more: "log: {level: debug}")
@@ -62,7 +82,7 @@ import Testing
             .write(to: file, atomically: true, encoding: .utf8)
         let starting = Task { try await Program.Component(["--config", file.path]) }
         try await Task.sleep(for: .milliseconds(700))
-        for pid in try processes(whoseArgumentsName: file.path) { kill(pid, SIGHUP) }
+        for pid in try components(of: file.path) { kill(pid, SIGHUP) }
         try await Task.sleep(for: .milliseconds(100))
         server.signal(SIGCONT)
         let component = try await starting.value
@@ -70,13 +90,6 @@ import Testing
             component.said.contains("configuration read again")
         }
         #expect(await component.stop() == 0)
-    }
-
-    private func processes(whoseArgumentsName file: String) throws -> [Int32] {
-        try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { pid in
-            let arguments = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)
-            return arguments?.contains(file) ?? false
-        }
     }
 
     /// What the command line names takes the place of that alone.

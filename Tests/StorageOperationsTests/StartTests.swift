@@ -37,6 +37,36 @@ import Testing
         }
     }
 
+    /// The HTTP port is there from the beginning; and what begins can be ended, also as the first process of a container,
+    /// which gets no signal that it does not handle.
+    @Test(arguments: [[], Namespaces.own("--pid", "--fork", "--kill-child")])
+    func aStartTellsHowItStandsAndCanBeEnded(_ container: [String]) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("start-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent("component.yaml")
+        let port = try NATSServer.freePort()
+        try (configuration("nats://127.0.0.1:\(try NATSServer.freePort())") + "\nhttp: {listen: \"127.0.0.1:\(port)\"}")
+            .write(to: file, atomically: true, encoding: .utf8)
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = container + [Program.url.path, "serve", "--config", file.path]
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+        func answer(_ path: String) async throws -> WebAnswer {
+            try WebAnswer(await WebClient(port).exchange("GET \(path) HTTP/1.0\r\n\r\n"))
+        }
+        try await eventually("the HTTP port does not open") { (try? await answer("/healthz").status) == 200 }
+        let readiness = try await answer("/readyz")
+        #expect(readiness.status == 503 && readiness.body.contains("the instance is starting"), "\(readiness)")
+        #expect(try await answer("/metrics").body.contains(#"nats_storage_instance_ready{instance="t"} 0"#))
+        #expect(try await answer("/").status == 200)
+        for pid in try components(of: file.path) { kill(pid, SIGTERM) }
+        try await eventually("the start does not end", within: .seconds(10)) { !process.isRunning }
+        #expect(process.terminationReason == .exit && process.terminationStatus == 0)
+    }
+
     @Test func whatWillNotPassIsAnErrorAtOnce() async throws {
         let server = try await NATSServer(.newest, configuration: "authorization {user: a, password: b}")
         let outcome = try await Program.run(["serve", "--server", "nats://a:wrong@127.0.0.1:\(server.port)"])

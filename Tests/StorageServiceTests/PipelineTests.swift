@@ -386,9 +386,10 @@ import Testing
 
     @Test func aStreamThatIsMissingIsSaid() async throws {
         let server = try await NATSServer(.newest)
-        await #expect(throws: NATSError.self) {
+        let error = await #expect(throws: NATSError.self) {
             try await Component(on: server) { $0.inputs = [.init(.stream("NONE", durable: "d"))] }.stop()
         }
+        #expect(error?.message.hasPrefix("there is no stream “NONE”") == true, "\(String(describing: error))")
     }
 
     @Test func conditionsAreRefusedAndKeysAreTaken() async throws {

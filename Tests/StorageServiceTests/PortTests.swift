@@ -120,10 +120,11 @@ import Testing
         #expect(try await component.ask("upload", "", ["Storage-Key": "k", "Content-Type": quotes]).status == 413)
         #expect(try await component.ask("info", "k").status == 404)
         try await component.client.publish("storage.t.write", headers: ["Storage-Meta-a": quotes], payload: [1])
-        for operation in ["put", "upload", "write"] {
+        for operation in ["put", "upload", "info", "write"] {
             let failed = try await events.nextJSON()
             #expect(failed["operation"] as? String == operation)
-            #expect((failed["error"] as? [String: String])?["code"] == "too_large")
+            let code = operation == "info" ? "not_found" : "too_large"
+            #expect((failed["error"] as? [String: String])?["code"] == code)
         }
         // Put there by another writer of the store.
         let foreign = ObjectAttributes(contentEncoding: "a\0\rb", metadata: ["a": ["b"]])

@@ -35,7 +35,7 @@ import Testing
 
     @Test(arguments: ServerFlavor.allCases)
     func aStopAnswersPartsThatWait(_ flavor: ServerFlavor) async throws {
-        let component = try await Component(flavor)
+        let component = try await Component(flavor) { $0.uploadGrace = .milliseconds(500) }
         let subject = try await open(component, "gap").subject
         let answers = try await component.client.subscribe("answers")
         try await component.client.publish(subject, headers: ["Storage-Part": "2"], payload: [2], reply: "answers")
@@ -45,6 +45,38 @@ import Testing
         let answer = try #require(try await answers.next(timeout: .seconds(5)))
         #expect(answer.headers.first("Nats-Service-Error-Code") == "503")
         try await stopping
+        #expect(try await component.store.list(ListQuery()).keys.isEmpty)
+        try await component.stop()
+    }
+
+    /// The other one takes all that is new.
+    @Test(arguments: ServerFlavor.allCases)
+    func anUploadGoesOnAfterAStopBegan(_ flavor: ServerFlavor) async throws {
+        let component = try await Component(flavor)
+        let subject = try await open(component, "slow").subject
+        #expect(try await part(component, subject, 1) == 200)
+        let other = try await Component(on: component.server)
+        async let stopping: Void = component.stopServing()
+        for number in 2...5 {
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(try await part(component, subject, number) == 200)
+            #expect(try await component.ask("put", "x", ["Storage-Key": "k\(number)"]).status == 200)
+        }
+        #expect(try json(await commit(component, subject).body)["size"] as? Int == 5)
+        try await stopping
+        #expect(try await component.store.bytes("slow").count == 5)
+        #expect(try await other.store.list(ListQuery()).keys.map(\.rawValue).suffix(3) == ["k3", "k4", "k5"])
+        try await other.stop()
+        try await component.stop()
+    }
+
+    @Test func aStopDoesNotWaitForUploadsThatAreSilent() async throws {
+        let component = try await Component { $0.limits.uploadIdle = .seconds(1) }
+        let subject = try await open(component, "silent").subject
+        #expect(try await part(component, subject, 1) == 200)
+        let begin = ContinuousClock.now
+        try await component.stopServing()
+        #expect(ContinuousClock.now - begin < .seconds(10))
         #expect(try await component.store.list(ListQuery()).keys.isEmpty)
         try await component.stop()
     }
@@ -87,6 +119,7 @@ import Testing
         #expect(try await component.ask("info", "late").status == 404)
         let failed = try await events.nextJSON()
         #expect(failed["type"] as? String == "failed" && failed["key"] as? String == "late")
+        #expect(try await events.nextJSON()["operation"] as? String == "info")
         _ = try await component.ask("put", "x", ["Storage-Key": "next"])
         #expect(try await events.nextJSON()["key"] as? String == "next")
         try await component.stop()

@@ -110,13 +110,32 @@ import Testing
         #expect(try await copy.bytes("dir/text") == Array("mine".utf8))
         options.existing = .replace
         let later = Date.now.addingTimeInterval(2000)
-        let replaced = try await Snapshot.load(ObjectBody(sink.bytes), into: copy, options, now: later)
+        let replaced = try await Snapshot.load(ObjectBody(sink.bytes), into: copy, options, now: { later })
         #expect(replaced.stored == 3 && replaced.expired == 1)
         #expect(try await copy.bytes("dir/text") == Array("hello".utf8))
         options.dropsExpiry = true
-        let forever = try await Snapshot.load(ObjectBody(sink.bytes), into: copy, options, now: later)
+        let forever = try await Snapshot.load(ObjectBody(sink.bytes), into: copy, options, now: { later })
         #expect(forever.stored == 4)
         #expect(try await copy.info("short-lived").expires == nil)
+    }
+
+    /// What is over by the time when it is its turn does not come back.
+    @Test func longImportsLengthenNoLife() async throws {
+        for name in ["a", "b", "c"] as [ObjectKey] {
+            _ = try await store.put(name, ObjectBody("x"), options: PutOptions(timeToLive: .seconds(1000)))
+        }
+        let sink = try await export(store).sink
+        var time = Date.now
+        let copy = MemoryStore()
+        let result = try await Snapshot.load(
+            ObjectBody(sink.bytes), into: copy,
+            now: {
+                time += 400
+                return time
+            })
+        #expect(result.stored == 2 && result.expired == 1)
+        let life = try await copy.info("b").expires?.timeIntervalSinceNow ?? 0
+        #expect((100...200).contains(life))
     }
 
     @Test func damagedSnapshotsAreRefused() async throws {
@@ -146,6 +165,30 @@ import Testing
         }
         #expect(error?.kind == .digestMismatch && error?.key == "dir/text")
         await #expect(throws: StorageError.self) { try await copy.info("dir/text") }
+    }
+
+    @Test func aDryRunFindsWhatAnImportWould() async throws {
+        try await fill()
+        let text = try await export(store).sink.text
+        let copy = MemoryStore()
+        try await copy.put("dir/text", ObjectBody("mine"))
+        var options = Snapshot.Import()
+        (options.isDryRun, options.existing) = (true, .keep)
+        let result = try await Snapshot.load(ObjectBody(text), into: copy, options)
+        #expect(result.stored == 3 && result.kept == 1 && result.bytes == 1_500_001)
+        options.existing = .replace
+        let flaws = [
+            (text.replacing("aGVsbG8=", with: "aGVsbGE="), StorageError.Kind.digestMismatch),
+            (text.replacing(#""size":5,"#, with: #""size":6,"#), .invalid),
+            (text.replacing(#""size":5,"#, with: #""size":9223372036854775807,"#), .invalid),
+        ]
+        for (snapshot, kind) in flaws {
+            let error = await #expect(throws: StorageError.self) {
+                try await Snapshot.load(ObjectBody(snapshot), into: copy, options)
+            }
+            #expect(error?.kind == kind && error?.key == "dir/text")
+        }
+        #expect(copy.statistics.entries == 1)
     }
 
     @Test func objectsThatWereTakenBackFollowAgain() async throws {

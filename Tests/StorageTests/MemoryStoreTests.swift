@@ -111,6 +111,13 @@ import Testing
         #expect(try await store.list(ListQuery()).keys == [key])
     }
 
+    @Test func messageIDsAreTheirBytes() async throws {
+        for id in ["\u{e9}", "e\u{301}"] {
+            let key = try ObjectKey(validating: "key-\(id.utf8.count)")
+            #expect(try await store.put(key, ObjectBody("1"), options: PutOptions(messageID: id)).key == key)
+        }
+    }
+
     @Test func limitsRefuse() async throws {
         let store = MemoryStore(limits: .init(maxBytes: 10, maxEntries: 1, whenFull: .refuse))
         await #expect { try await store.put(key, ObjectBody("12345678901")) } throws: {

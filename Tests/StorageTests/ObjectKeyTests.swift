@@ -54,14 +54,16 @@ import Testing
 
     @Test(arguments: [
         "", "bytes", "bytes=", "bytes=-", "bytes=2-1", "bytes=a-b", "bytes=1-2,3-4", "bytes=+1-2", "bytes=1--2", "0-1",
-        "bytes=99999999999999999999-",
     ])
     func refusesSyntax(_ text: String) {
         let error = #expect(throws: StorageError.self) { try ByteRange(parsing: text) }
         #expect(error?.kind == .invalid)
     }
 
-    @Test(arguments: [("bytes=10-", 10), ("bytes=0-", 0), ("bytes=-0", 10), ("bytes=-1", 0), ("bytes=11-12", 10)])
+    @Test(arguments: [
+        ("bytes=10-", 10), ("bytes=0-", 0), ("bytes=-0", 10), ("bytes=-1", 0), ("bytes=11-12", 10),
+        ("bytes=99999999999999999999-", 10),
+    ])
     func refusesWhatLiesOutside(_ text: String, _ size: Int) throws {
         let range = try ByteRange(parsing: text)
         let error = #expect(throws: StorageError.self) { try range.resolve(size: size) }

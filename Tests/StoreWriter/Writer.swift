@@ -6,7 +6,7 @@ import Storage
 
 // What the crash tests run under a tracer: one change of a store, or many by several tasks.
 // Usage: store-writer file|sqlite FOLDER DURABILITY VERB KEY [SIZE]
-//        VERB: put, overwrite, create, delete, retitle, exhausted (without descriptors), full (on a small disk), denied
+//        VERB: put, repeat (of a message), overwrite, create, delete, retitle, exhausted (without descriptors), full (on a small disk), denied
 //        store-writer file|sqlite FOLDER DURABILITY race SECONDS
 
 @main struct Writer {
@@ -46,6 +46,7 @@ import Storage
             tell("begin")
             switch arguments[3] {
             case "create": try await put(key, .absent)
+            case "repeat": _ = try await store.put(key, ObjectBody("n"), options: PutOptions(messageID: "id"))
             case "exhausted": try await putWithoutDescriptors(key)
             case "full": try await fillTheDisk(key)
             case "denied": try await putWithoutPermission(key)

@@ -23,9 +23,8 @@ package enum StoreWriter {
             mount -t tmpfs -o size=\(size)m tmpfs "$0" || { echo "a small disk takes root or user namespaces" >&2; exit 1; }
             exec "$@"
             """
-        let namespaces = geteuid() == 0 ? ["--mount"] : ["--mount", "--map-root-user"]
         try FileManager.default.createDirectory(atPath: arguments[1], withIntermediateDirectories: true)
-        return try await run(arguments, tracer: ["unshare"] + namespaces + ["sh", "-c", mount, arguments[1]])
+        return try await run(arguments, tracer: Namespaces.own("--mount") + ["sh", "-c", mount, arguments[1]])
     }
 
     /// Runs it under a tracer, and finds for each of `folders` whether it was made and its parent synced after that.

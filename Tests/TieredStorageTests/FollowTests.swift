@@ -1,4 +1,5 @@
 import Storage
+import Synchronization
 import TestSupport
 import Testing
 import TieredStorage
@@ -57,6 +58,36 @@ import TieredStorage
         await #expect(throws: StorageError.self) { try await store.put("k", ObjectBody("x")) }
     }
 
+    /// Nothing tells what changes then: cold is asked before a copy is served.
+    @Test func noCopyIsTrustedWhileTheWatchIsLost() async throws {
+        let silent = SilentlyWatched(cold)
+        var options = TieredStore.Options()
+        options.promotion = .eager
+        let store = TieredStore(hot: .init(hot), cold: silent, options: options)
+        #expect(!store.isFollowing)
+        store.start()
+        try await eventually { store.isFollowing }
+        try await store.put("k", ObjectBody("0"))
+        try await cold.put("k", ObjectBody("1"))
+        #expect(try await store.text("k") == ("0", .hot))
+        silent.isLost.withLock { $0 = true }
+        try await eventually { !store.isFollowing }
+        for number in 2..<5 {
+            try await cold.put("k", ObjectBody("\(number)"))
+            #expect(try await store.text("k") == ("\(number)", .cold))
+            #expect(try await store.text("k") == ("\(number)", .hot))
+            try await cold.delete("k")
+            await #expect(throws: StorageError.self) { try await store.info("k") }
+            await #expect(throws: StorageError.self) { try await store.get("k") }
+        }
+        silent.isLost.withLock { $0 = false }
+        try await eventually(within: .seconds(5)) { store.isFollowing }
+        try await store.put("k", ObjectBody("5"))
+        try await cold.put("k", ObjectBody("6"))
+        #expect(try await store.text("k") == ("5", .hot))
+        await store.shutdown()
+    }
+
     @Test func whoIsToldOfAVersionReadsNoOlderOne() async throws {
         let store = store()
         try await store.put("k", ObjectBody("0"))
@@ -70,5 +101,29 @@ import TieredStorage
             let info = try await cold.put("k", ObjectBody("\(number)"))
             #expect(try await iterator.next() == .put(info))
         }
+    }
+}
+
+/// A store whose watch tells nothing before it is lost.
+private final class SilentlyWatched: WatchableStore, ForwardingStore {
+    let base: any Store
+    let isLost = Mutex(false)
+
+    init(_ base: any Store) {
+        self.base = base
+    }
+
+    func watch(_ query: WatchQuery) async throws(StorageError) -> StoreChanges {
+        try check()
+        return StoreChanges { () async throws(StorageError) in
+            while true {
+                try self.check()
+                do { try await Task.sleep(for: .milliseconds(1)) } catch { throw .cancelled }
+            }
+        }
+    }
+
+    private func check() throws(StorageError) {
+        if isLost.withLock({ $0 }) { throw StorageError(.unavailable, "the watch is lost") }
     }
 }

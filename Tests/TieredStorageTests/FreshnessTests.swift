@@ -49,11 +49,23 @@ import TieredStorage
         await #expect(throws: StorageError.self) { try await store.get("k") }
     }
 
+    @Test func aClockThatIsSetBackMakesNoCopyYounger() async throws {
+        let store = tiers.store { $0.revalidateAfter = .seconds(10) }
+        try await store.put("k", ObjectBody("one"))
+        try await tiers.cold.put("k", ObjectBody("two"))
+        tiers.clock.set(by: -3600)
+        #expect(try await store.text("k") == ("one", .hot))
+        tiers.clock.advance(10)
+        #expect(try await store.info("k").version == tiers.cold.info("k").version)
+        #expect(try await store.text("k").text == "two")
+    }
+
     private func held(_ cold: Held) -> TieredStore {
         var options = TieredStore.Options()
         (options.promotion, options.revalidateAfter) = (.eager, .seconds(10))
         return TieredStore(
-            hot: .init(tiers.hot), cold: cold, options: options, now: tiers.clock.now)
+            hot: .init(tiers.hot), warm: nil, cold: cold, options: options, now: tiers.clock.now,
+            instant: tiers.clock.instant)
     }
 
     private func startSlowRead(_ store: TieredStore, _ cold: Held) async -> Task<String, any Error> {
@@ -72,6 +84,35 @@ import TieredStorage
         // By another process.
         try await tiers.cold.put("k", ObjectBody("two"))
         #expect(try await store.text("k") == ("two", .cold))
+        cold.release()
+        #expect(try await slow.value == "one")
+        for _ in 0..<3 { #expect(try await store.text("k").text == "two") }
+    }
+
+    /// Nor what another client was told to be gone.
+    @Test(arguments: [true, false]) func aSlowReadTakesNothingBackThatIsGone(_ isGotten: Bool) async throws {
+        let cold = Held(tiers.cold)
+        let store = held(cold)
+        try await tiers.cold.put("k", ObjectBody("one"))
+        let slow = await startSlowRead(store, cold)
+        try await tiers.cold.delete("k")
+        await #expect(throws: StorageError.self) {
+            if isGotten { _ = try await store.get("k") } else { _ = try await store.info("k") }
+        }
+        cold.release()
+        #expect(try await slow.value == "one")
+        for _ in 0..<3 { await #expect(throws: StorageError.self) { try await store.get("k") } }
+    }
+
+    @Test func aSlowReadTakesNothingBackThatARefusalTold() async throws {
+        let cold = Held(tiers.cold)
+        let store = held(cold)
+        let first = try await tiers.cold.put("k", ObjectBody("one"))
+        let slow = await startSlowRead(store, cold)
+        try await tiers.cold.put("k", ObjectBody("two"))
+        await #expect(throws: StorageError.self) {
+            try await store.info("k", options: InfoOptions(ifMatch: first.version))
+        }
         cold.release()
         #expect(try await slow.value == "one")
         for _ in 0..<3 { #expect(try await store.text("k").text == "two") }
@@ -182,6 +223,12 @@ import TieredStorage
         try await first.put("k", ObjectBody(content))
         // Before its first byte a body goes on from below.
         #expect(try await first.bytes("k") == content)
+        // Or is to be read again, where another process has replaced it meanwhile: nobody asked for that version.
+        let object = try await first.get("k")
+        try await tiers.cold.put("k", ObjectBody("two"))
+        let gone = await #expect(throws: StorageError.self) { try await object.body.collect(upTo: 5000) }
+        #expect(gone?.kind == .unavailable && gone?.errorClass == .transient)
+        #expect(try await first.text("k").text == "two")
     }
 
     private func cutAtOnce() -> Faults {

@@ -10,14 +10,19 @@ import TieredStorage
 @Suite struct PropertyTests {
     private static let keys: [ObjectKey] = ["a", "b", "c"]
 
-    /// Stores that fail, over tiers that outlive a crash.
-    private static func store(_ tiers: Tiers, _ cold: any Store, _ random: inout Random) -> TieredStore {
+    private typealias Model = [ObjectKey: Set<[UInt8]?>]
+
+    /// Stores that fail, over tiers that outlive a crash; where others write too, cold is always asked.
+    private static func store(
+        _ tiers: Tiers, _ cold: any Store, _ random: inout Random, besideOthers: Bool = false
+    ) -> TieredStore {
         func failing(_ store: any Store, _ random: inout Random) -> any Store {
             [Faults.Moment.before, .after].reduce(store) { store, moment in
                 var faults = Faults()
                 faults.failProbability = random.chance(0.3) ? 0 : 0.15
                 faults.moment = moment
                 faults.seed = random.next()
+                if random.chance(0.2) { faults.cut = .failing(after: Int.random(in: 0...300, using: &random)) }
                 return FaultyStore(store, faults)
             }
         }
@@ -26,6 +31,7 @@ import TieredStorage
         }
         var options = TieredStore.Options()
         options.promotion = random.chance(0.7) ? .eager : .lazy
+        if besideOthers { options.revalidateAfter = .zero }
         // Some bodies go as bytes, and some as streams.
         options.bufferLimit = 100
         return TieredStore(
@@ -39,12 +45,14 @@ import TieredStorage
         var random = Random(state: seed)
         let tiers = Tiers()
         let cold = Recorder(tiers.cold)
-        var store = Self.store(tiers, cold, &random)
+        let hasOthers = random.chance(0.4)
+        var store = Self.store(tiers, cold, &random, besideOthers: hasOthers)
         var model = Dictionary(uniqueKeysWithValues: Self.keys.map { ($0, Set<[UInt8]?>([nil])) })
         for step in 0..<150 {
             let key = Self.keys.randomElement(using: &random) ?? "a"
             // The process ends, and another begins over the same tiers.
-            if random.chance(0.05) { store = Self.store(tiers, cold, &random) }
+            if random.chance(0.05) { store = Self.store(tiers, cold, &random, besideOthers: hasOthers) }
+            if hasOthers, random.chance(0.1) { try await Self.writePast(cold, key, &model, &random) }
             let what: Comment = "seed \(seed), step \(step), \(key)"
             switch Int.random(in: 0..<14, using: &random) {
             case 0..<3: await Self.write(store, key, &model, &random)
@@ -57,14 +65,15 @@ import TieredStorage
             case 7:
                 _ = try? await store.maintain()
                 if random.chance(0.3) { try? await store.recover() }
-            case 8: _ = try? await store.list(ListQuery(details: true))
+            case 8: await Self.list(store, &model, what)
+            case 9: await Self.readPart(store, key, Int.random(in: 0...300, using: &random), &model, what)
             default: await Self.read(store, key, &model, cold, what)
             }
         }
     }
 
     private static func write(
-        _ store: TieredStore, _ key: ObjectKey, _ model: inout [ObjectKey: Set<[UInt8]?>], _ random: inout Random
+        _ store: TieredStore, _ key: ObjectKey, _ model: inout Model, _ random: inout Random
     ) async {
         let content = bytes(Int.random(in: 0...300, using: &random)) + Array("\(random.next())".utf8)
         let body = random.chance(0.5) ? ObjectBody(content) : stream(content, chunk: 64)
@@ -81,7 +90,7 @@ import TieredStorage
     }
 
     private static func delete(
-        _ store: TieredStore, _ key: ObjectKey, _ model: inout [ObjectKey: Set<[UInt8]?>]
+        _ store: TieredStore, _ key: ObjectKey, _ model: inout Model
     ) async {
         do throws(StorageError) {
             _ = try await store.delete(key)
@@ -92,7 +101,7 @@ import TieredStorage
     }
 
     private static func read(
-        _ store: TieredStore, _ key: ObjectKey, _ model: inout [ObjectKey: Set<[UInt8]?>], _ cold: Recorder,
+        _ store: TieredStore, _ key: ObjectKey, _ model: inout Model, _ cold: Recorder,
         _ what: Comment
     ) async {
         let found: [UInt8]?
@@ -107,6 +116,54 @@ import TieredStorage
         }
         #expect(model[key]?.contains(found) == true, what)
         model[key] = [found]
+    }
+
+    /// Another process writes to cold.
+    private static func writePast(
+        _ cold: Recorder, _ key: ObjectKey, _ model: inout Model, _ random: inout Random
+    ) async throws {
+        if random.chance(0.3) {
+            _ = try await cold.delete(key, options: DeleteOptions())
+            model[key] = [nil]
+        } else {
+            let content = Array("another's \(random.next())".utf8)
+            try await cold.put(key, ObjectBody(content))
+            model[key] = [content]
+        }
+    }
+
+    /// What is listed is read from then on, and what is not is gone.
+    private static func list(_ store: TieredStore, _ model: inout Model, _ what: Comment) async {
+        guard let page = try? await store.list(ListQuery(details: true)) else { return }
+        for key in keys {
+            let info = page.objects?.first { $0.key == key }
+            narrow(key, &model, what) { content in content.map { Digest(of: $0) } == info?.digest }
+        }
+    }
+
+    private static func readPart(
+        _ store: TieredStore, _ key: ObjectKey, _ start: Int, _ model: inout Model, _ what: Comment
+    ) async {
+        do throws(StorageError) {
+            let part = try await store.get(key, options: GetOptions(range: .from(start)))
+            let found = try await part.body.collect(upTo: 1000)
+            #expect(part.range == start..<part.info.size && found.count == part.range.count, what)
+            narrow(key, &model, what) { content in content.map { Array($0.dropFirst(start)) == found } ?? false }
+        } catch {
+            switch error.kind {
+            case .notFound: narrow(key, &model, what) { $0 == nil }
+            case .rangeNotSatisfiable: narrow(key, &model, what) { content in (content?.count ?? .max) <= start }
+            default: break
+            }
+        }
+    }
+
+    private static func narrow(
+        _ key: ObjectKey, _ model: inout Model, _ what: Comment, to isPossible: ([UInt8]?) -> Bool
+    ) {
+        let possible = (model[key] ?? []).filter(isPossible)
+        #expect(!possible.isEmpty, what)
+        model[key] = possible
     }
 
     private static func expectWhole(
@@ -130,7 +187,24 @@ import TieredStorage
                 for client in seeds {
                     group.addTask { await Self.client(store, Random(state: client), cold, "seed \(seed)") }
                 }
+                // And a process that knows nothing of them.
+                let others = Self.keys.map { ($0, random.next()) }
+                for (key, seed) in others {
+                    group.addTask { await Self.stranger(cold, key, Random(state: seed)) }
+                }
             }
+        }
+    }
+
+    private static func stranger(_ cold: Recorder, _ key: ObjectKey, _ random: Random) async {
+        var random = random
+        for _ in 0..<30 {
+            if random.chance(0.4) {
+                _ = try? await cold.delete(key)
+            } else {
+                _ = try? await cold.put(key, ObjectBody("another's"))
+            }
+            for _ in 0..<Int.random(in: 0...20, using: &random) { await Task.yield() }
         }
     }
 
@@ -145,6 +219,7 @@ import TieredStorage
         }
         for _ in 0..<60 {
             guard let key = keys.randomElement(using: &random) else { return }
+            let before = cold.newest(of: key)
             do throws(StorageError) {
                 switch Int.random(in: 0..<8, using: &random) {
                 case 0, 1:
@@ -164,6 +239,8 @@ import TieredStorage
             } catch {
                 let expected: [StorageError.Kind] = [.notFound, .unavailable]
                 #expect(expected.contains(error.kind), "\(what): \(error)")
+                // What was there when it asked is gone, and does not come back.
+                if error.kind == .notFound { newest[key] = max(newest[key] ?? 0, before + 1) }
             }
         }
     }

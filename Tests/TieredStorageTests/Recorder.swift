@@ -24,6 +24,13 @@ final class Recorder: Store {
         return nil
     }
 
+    /// The newest version of `key` that was stored, as a memory store counts them up; 0 for none.
+    func newest(of key: ObjectKey) -> Int {
+        records.withLock { records in
+            records.filter { $0.value.key == key }.compactMap { Int($0.key.description) }.max() ?? 0
+        }
+    }
+
     private func remember(_ info: ObjectInfo) -> ObjectInfo {
         records.withLock { $0[info.version] = Record(key: info.key, digest: info.digest) }
         return info

@@ -90,6 +90,33 @@ import TieredStorage
         #expect(try await store.text("a").tier == .hot)
     }
 
+    /// Nobody knows how often it was read before.
+    @Test func whatLiesThereIsIdleFromTheRestartOn() async throws {
+        try await put(["a", "b"], to: tiers.store())
+        tiers.clock.advance(1000)
+        let store = tiers.store(warm: TierLimits(maxIdle: .seconds(30)))
+        try await store.recover()
+        #expect(await tiers.holders(of: "a") == [.hot, .warm, .cold])
+        tiers.clock.advance(30)
+        _ = try await store.maintain()
+        #expect(await tiers.holders(of: "a") == [.hot, .cold])
+    }
+
+    @Test func ofWhatLiesThereTheOldestLeavesFirst() async throws {
+        let count = ListQuery.maximumLimit + 50
+        let keys = try (0..<count).map { try ObjectKey(validating: "\(100_000 + $0)") }
+        // The newest are listed first.
+        for key in keys.reversed() {
+            try await tiers.warm.put(key, ObjectBody("x"))
+            tiers.clock.advance(1)
+        }
+        let store = tiers.store(warm: TierLimits(maxObjects: 101))
+        try await put(["new"], to: store)
+        try await store.recover()
+        let left = try await tiers.warm.list(ListQuery(limit: ListQuery.maximumLimit)).keys
+        #expect(left == keys.prefix(100) + ["new"])
+    }
+
     @Test func manyLeaveWhenTheLimitsAreLowered() async throws {
         for number in 0..<300 { try await tiers.store().put(try ObjectKey(validating: "\(number)"), ObjectBody("x")) }
         let store = tiers.store(hot: TierLimits(maxObjects: 10))
@@ -111,6 +138,24 @@ import TieredStorage
         #expect(await tiers.holders(of: "old") == [.warm, .cold])
         #expect(await tiers.holders(of: "a") == [.hot, .warm, .cold])
         #expect(try await store.text("c").tier == .hot)
+    }
+
+    /// What was demoted is no newer for it.
+    @Test func theNewestAreThoseThatColdSaysAre() async throws {
+        let store = tiers.store(hot: TierLimits(maxObjects: 1))
+        _ = try await store.write("old", ObjectBody("x"), options: TieredPutOptions(skip: [.warm]))
+        tiers.clock.advance(10)
+        _ = try await store.write("new", ObjectBody("x"), options: TieredPutOptions(skip: [.hot]))
+        tiers.clock.advance(10)
+        _ = try await store.write("pushes", ObjectBody("x"), options: TieredPutOptions(skip: [.warm]))
+        #expect(await tiers.holders(of: "old") == [.warm, .cold])
+        let next = tiers.store()
+        try await next.evict(prefix: "", from: [.hot])
+        var options = TieredStore.WarmUp()
+        options.maxObjects = 1
+        try await next.warmUp(.hot, from: .warm, options: options)
+        #expect(await tiers.holders(of: "new") == [.hot, .warm, .cold])
+        #expect(await tiers.holders(of: "old") == [.warm, .cold])
     }
 
     @Test func warmIsWarmedUpFromColdWithinBytes() async throws {

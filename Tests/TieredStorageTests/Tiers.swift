@@ -27,7 +27,7 @@ struct Tiers: Sendable {
         adjust(&options)
         return TieredStore(
             hot: .init(hot, limits: limits), warm: .init(warm, limits: warmLimits), cold: cold, options: options,
-            now: clock.now)
+            now: clock.now, instant: clock.instant)
     }
 
     /// In which tiers' stores something lies under `key`, current or not.

@@ -11,6 +11,7 @@ extension ConformanceSuite {
         ConformanceCase("list/a-pattern-matches-segment-by-segment", pattern),
         ConformanceCase("list/a-delimiter-rolls-up", delimiter),
         ConformanceCase("list/a-delimiter-of-several-characters", longDelimiter),
+        ConformanceCase("list/prefixes-are-rolled-up-by-bytes", lookAlikePrefixes),
         ConformanceCase("list/a-wrong-query-is-invalid", wrongQuery),
     ]
 
@@ -135,6 +136,23 @@ extension ConformanceSuite {
         try expect(
             try await scope.names(accented), is: ["2026-", "2026--05--a", "2026--05--b", "2026--06--a", "2026é"],
             "what is there, rolled up by “é”")
+    }
+
+    /// Texts that `String` takes for equal, one behind the other.
+    private static func lookAlikePrefixes(_ scope: ConformanceScope) async throws {
+        try await scope.putAll(["e\u{301}/x", "\u{e9}/x", "\u{e9}/y"])
+        for limit in [1, 2, 1000] {
+            var query = ListQuery(prefix: scope.prefix, delimiter: "/", limit: limit)
+            var prefixes: [[UInt8]] = []
+            while true {
+                let page = try await scope.store.list(query)
+                prefixes += page.prefixes.map { Array($0.utf8.dropFirst(scope.prefix.utf8.count)) }
+                query.startAfter = page.next
+                guard page.next != nil else { break }
+            }
+            try expect(
+                prefixes, is: [Array("e\u{301}/".utf8), Array("\u{e9}/".utf8)], "the prefixes in pages of \(limit)")
+        }
     }
 
     private static func wrongQuery(_ scope: ConformanceScope) async throws {

@@ -13,9 +13,11 @@ extension ConformanceSuite {
     private static func once(_ scope: ConformanceScope) async throws {
         let options = PutOptions(messageID: scope.prefix + "1")
         let first = try await scope.put("first", "1", options)
-        let again = try await scope.put("second", "2", options)
+        let again = try await scope.put("second", "longer", options)
         try expect(again.key, is: first.key, "the key that the second put told")
         try expect(again.version, is: first.version, "the version that the second put told")
+        try expect(again.size, is: first.size, "the size that the second put told")
+        try expect(again.digest, is: first.digest, "the digest that the second put told")
         try await scope.expectNothing(at: try scope.key("second"), after: "a second put of an id")
         try await scope.expectObject(first, with: [UInt8(ascii: "1")], after: "a second put of its id")
         try await scope.put("third", "3", PutOptions(messageID: scope.prefix + "2"))

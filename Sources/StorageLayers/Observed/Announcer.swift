@@ -25,6 +25,32 @@ final class Announcer: Sendable {
     private struct Activity {
         var writers = 0
         var areOverlapping = false
+
+        mutating func begin() {
+            writers += 1
+            if writers > 1 { areOverlapping = true }
+        }
+    }
+
+    /// Which keys are being written, of those that belong here by their hashes.
+    private final class Shard: Sendable {
+        let activities = Mutex(Activities())
+    }
+
+    private struct Activities {
+        private var activities: [ObjectKey: Activity] = [:]
+
+        mutating func begin(_ key: ObjectKey) {
+            activities[key, default: Activity()].begin()
+        }
+
+        func isAlone(_ key: ObjectKey) -> Bool { activities[key]?.areOverlapping == false }
+
+        mutating func leave(_ key: ObjectKey) {
+            guard let index = activities.index(forKey: key) else { return }
+            activities.values[index].writers -= 1
+            if activities.values[index].writers == 0 { activities.remove(at: index) }
+        }
     }
 
     private struct Lossless {
@@ -33,26 +59,34 @@ final class Announcer: Sendable {
     }
 
     private struct State {
-        var activities: [ObjectKey: Activity] = [:]
         var lossless: [Lossless] = []
         var isFinished = false
     }
 
     private let base: any Store
     private let hub = ChangeHub()
+    private let shards: [Shard]
     private let state = Mutex(State())
     private let turns = KeyLocks()
 
-    init(_ base: any Store) {
+    init(_ base: any Store, shards: Int) {
         self.base = base
+        self.shards = (0..<max(1, shards)).map { _ in Shard() }
     }
 
     var isFinished: Bool { state.withLock { $0.isFinished } }
 
+    /// How many changes were dropped that a watcher did not read in time.
+    var dropped: Int { hub.dropped }
+
+    private func shard(_ key: ObjectKey) -> Shard {
+        shards.count == 1 ? shards[0] : shards[Int(UInt(bitPattern: key.hashValue) % UInt(shards.count))]
+    }
+
     // MARK: Watchers
 
-    func subscribe(_ query: WatchQuery, _ overflow: ObservedStore.Overflow) -> Subscription {
-        guard overflow == .wait else { return .dropping(hub.watch(query)) }
+    func subscribe(_ query: WatchQuery, _ overflow: ObserveOptions.Overflow) -> Subscription {
+        guard overflow == .block else { return .dropping(hub.watch(query)) }
         let buffer = ChangeBuffer(capacity: query.capacity)
         let isFinished = state.withLock { state in
             state.lossless.removeAll { $0.buffer == nil }
@@ -80,61 +114,48 @@ final class Announcer: Sendable {
         _ key: ObjectKey, _ afterWrite: (@Sendable (StoreChange) async -> Void)?,
         _ write: () async throws(StorageError) -> (Value, Outcome)
     ) async throws(StorageError) -> Value {
-        begin(key)
+        let shard = shard(key)
+        shard.activities.withLock { $0.begin(key) }
         let (value, outcome): (Value, Outcome)
         do throws(StorageError) {
             (value, outcome) = try await write()
         } catch {
             // Refused, nothing has changed; otherwise who knows.
-            await end(key, [.transient, .fatal].contains(error.errorClass) ? .unknown(nil) : .nothing)
+            await end(key, shard, [.transient, .fatal].contains(error.errorClass) ? .unknown(nil) : .nothing)
             throw error
         }
-        await end(key, outcome)
+        await end(key, shard, outcome)
         if let change = outcome.change, let afterWrite { await afterWrite(change) }
         return value
     }
 
-    private func begin(_ key: ObjectKey) {
-        state.withLock { state in
-            state.activities[key, default: Activity()].writers += 1
-            if let writers = state.activities[key]?.writers, writers > 1 {
-                state.activities[key]?.areOverlapping = true
-            }
-        }
-    }
-
-    private func end(_ key: ObjectKey, _ outcome: Outcome) async {
-        let isTold = state.withLock { state in
-            var isInOrder = state.activities[key]?.areOverlapping == false
+    private func end(_ key: ObjectKey, _ shard: Shard, _ outcome: Outcome) async {
+        let isTold = shard.activities.withLock { activities in
+            var isInOrder = activities.isAlone(key)
             if case .unknown = outcome { isInOrder = false }
             if case .nothing = outcome { isInOrder = true }
-            guard isInOrder || !isWatched(state) else { return false }
+            guard isInOrder || !isWatched else { return false }
             // Told under the lock: no other write of the key begins before.
-            if case .changed(let change) = outcome { tell(change, state) }
-            leave(key, &state)
+            if case .changed(let change) = outcome { tell(change) }
+            activities.leave(key)
             return true
         }
         if !isTold {
             // What it runs does not throw.
-            try? await turns.withLock(key) { await tellWhatIsThere(key) }
-            state.withLock { leave(key, &$0) }
+            try? await turns.withLock(key) { await tellWhatIsThere(key, shard) }
+            shard.activities.withLock { $0.leave(key) }
         }
         await waitForRoom(key)
     }
 
-    private func leave(_ key: ObjectKey, _ state: inout State) {
-        state.activities[key]?.writers -= 1
-        if state.activities[key]?.writers == 0 { state.activities[key] = nil }
+    private var isWatched: Bool {
+        hub.isWatched || state.withLock { state in state.lossless.contains { $0.buffer != nil } }
     }
 
-    private func isWatched(_ state: borrowing State) -> Bool {
-        hub.isWatched || state.lossless.contains { $0.buffer != nil }
-    }
-
-    private func tellWhatIsThere(_ key: ObjectKey) async {
+    private func tellWhatIsThere(_ key: ObjectKey, _ shard: Shard) async {
         // Cancelled or not: who watches has to hear of it.
         let change = await Task { await whatIsThere(key) }.value
-        state.withLock { tell(change, $0) }
+        shard.activities.withLock { _ in tell(change) }
     }
 
     private func whatIsThere(_ key: ObjectKey) async -> StoreChange {
@@ -146,10 +167,12 @@ final class Announcer: Sendable {
         }
     }
 
-    private func tell(_ change: StoreChange, _ state: borrowing State) {
+    private func tell(_ change: StoreChange) {
         hub.send(change)
-        for watcher in state.lossless where change.key.map(watcher.query.admits) ?? true {
-            watcher.buffer?.append(change)
+        state.withLock { state in
+            for watcher in state.lossless where change.key.map(watcher.query.admits) ?? true {
+                watcher.buffer?.append(change)
+            }
         }
     }
 

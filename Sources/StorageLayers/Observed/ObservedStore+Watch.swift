@@ -7,8 +7,8 @@ extension ObservedStore {
     /// ``watchOwn(_:overflow:)`` tells it.
     public func watch(_ query: WatchQuery) async throws(StorageError) -> StoreChanges {
         try checkActive(.watch, nil)
-        if overflow == .drop, let watch = base.anyWatcher { return try await watch(query) }
-        return try await watchOwn(query, overflow: overflow)
+        if options.overflow == .drop, let watch = base.anyWatcher { return try await watch(bounded(query)) }
+        return try await watchOwn(query, overflow: options.overflow)
     }
 
     /// What is changed through this layer: puts, changes of attributes and deletes; what expires is not told.
@@ -19,9 +19,12 @@ extension ObservedStore {
     /// the objects are told may be told twice.
     ///
     /// - Throws: `invalid` for a query out of range; what listing throws.
-    public func watchOwn(_ query: WatchQuery, overflow: Overflow) async throws(StorageError) -> StoreChanges {
+    public func watchOwn(_ query: WatchQuery, overflow: ObserveOptions.Overflow) async throws(StorageError)
+        -> StoreChanges
+    {
         try checkActive(.watch, nil)
         try query.validate()
+        let query = bounded(query)
         let subscription = announcer.subscribe(query, overflow)
         guard query.start == .current else { return subscription.changes }
         let present = PresentObjects(base, query)
@@ -29,6 +32,12 @@ extension ObservedStore {
             if let change = try await present.next() { return change }
             return try await subscription.next()
         }
+    }
+
+    private func bounded(_ query: WatchQuery) -> WatchQuery {
+        var bounded = query
+        bounded.capacity = min(query.capacity, max(1, options.buffer))
+        return bounded
     }
 }
 

@@ -1,5 +1,33 @@
 public import Storage
 
+/// How an ``ObservedStore`` tells of changes.
+public struct ObserveOptions: Sendable, Hashable {
+    /// What becomes of changes that a watcher does not read in time.
+    public enum Overflow: Sendable, Hashable {
+        /// They are dropped, counted, and told as `StoreChange.lagged(dropped:)`: no writer ever waits.
+        case drop
+        /// None is lost: a write returns only when there is room for its change again. A watcher that stops reading, and
+        /// is not let go of, holds every writer back.
+        case block
+    }
+
+    /// In how many parts keys are kept in order, by their hashes: ends of writes of different parts don't wait for one
+    /// another. 1 to 1024.
+    public var shards: Int
+    /// How many changes wait for a watcher at most, even if it asks for more. 1 to 1,048,576.
+    public var buffer: Int
+    /// What becomes of those beyond. A base that can be followed itself drops by its own rules; with `block` only what is
+    /// changed through this layer is told.
+    public var overflow: Overflow
+
+    /// These unless told otherwise.
+    public init(shards: Int = 8, buffer: Int = 4096, overflow: Overflow = .drop) {
+        self.shards = shards
+        self.buffer = buffer
+        self.overflow = overflow
+    }
+}
+
 /// A layer that tells of what happens in the store beneath: watches, hooks before reads and after writes, and locks by
 /// path.
 ///
@@ -31,15 +59,6 @@ public final class ObservedStore: WatchableStore, StoreLayer {
         }
     }
 
-    /// What becomes of changes that a watcher does not read in time.
-    public enum Overflow: Sendable, Hashable {
-        /// They are dropped, counted, and told as `StoreChange.lagged(dropped:)`: no writer ever waits.
-        case drop
-        /// None is lost: a write returns only when there is room for its change again. A watcher that stops reading, and
-        /// is not let go of, holds every writer back.
-        case wait
-    }
-
     /// Locks that keep those apart who ask for them.
     public let locks = PathLocks()
 
@@ -47,20 +66,17 @@ public final class ObservedStore: WatchableStore, StoreLayer {
 
     let base: any Store
     let hooks: Hooks
-    let overflow: Overflow
+    let options: ObserveOptions
     let announcer: Announcer
 
     /// `base`, observed.
     ///
-    /// - Parameters:
-    ///   - hooks: what is called beside the operations.
-    ///   - overflow: what a watch does with changes that are not read in time. A base that can be followed itself drops
-    ///     by its own rules; with `wait` only what is changed through this layer is told.
-    public init(_ base: any Store, hooks: Hooks = Hooks(), overflow: Overflow = .drop) {
+    /// - Parameter hooks: what is called beside the operations.
+    public init(_ base: any Store, hooks: Hooks = Hooks(), _ options: ObserveOptions = ObserveOptions()) {
         self.base = base
         self.hooks = hooks
-        self.overflow = overflow
-        announcer = Announcer(base)
+        self.options = options
+        announcer = Announcer(base, shards: min(options.shards, 1024))
     }
 
     public var capabilities: Capabilities { base.capabilities }

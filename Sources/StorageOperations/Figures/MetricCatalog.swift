@@ -35,13 +35,19 @@ enum MetricCatalog {
         .init("nats_storage_cache_evictions_total", .counter, "Cache entries that left for want of room."),
         .init("nats_storage_cache_expirations_total", .counter, "Cache entries that were too old."),
         .init("nats_storage_cache_invalidations_total", .counter, "Cache entries dropped since their object changed."),
+        .init(
+            "nats_storage_cache_following", .gauge,
+            "Whether the cache hears of changes that are made elsewhere (1), or its entries have to age (0)."),
         .init("nats_storage_cache_entries", .gauge, "Entries in the cache."),
         .init("nats_storage_cache_bytes", .gauge, "Bytes in the cache."),
+        .init(
+            "nats_storage_tier_following", .gauge,
+            "Whether the tiers hear of changes that are made elsewhere (1), or ask cold whether a copy is current (0)."),
         .init("nats_storage_tier_hits_total", .counter, "Reads that the tier served."),
         .init("nats_storage_tier_misses_total", .counter, "Reads that found nothing to serve there."),
         .init("nats_storage_tier_evictions_total", .counter, "Copies that had to leave the tier."),
         .init("nats_storage_tier_demotions_total", .counter, "Copies that had to leave the tier for the one below."),
-        .init("nats_storage_tier_failures_total", .counter, "Operations on the tier that failed and were gone around."),
+        .init("nats_storage_tier_failures_total", .counter, "Operations on the tier that failed and were bypassed."),
         .init("nats_storage_tier_objects", .gauge, "Objects in the tier: hot and warm."),
         .init("nats_storage_tier_bytes", .gauge, "Bytes in the tier: hot and warm."),
         .init(
@@ -57,6 +63,9 @@ enum MetricCatalog {
         .init(
             "nats_storage_retries_total", .counter, "Operations that were tried again after they failed for the moment."
         ),
+        .init(
+            "nats_storage_observe_dropped_changes_total", .counter,
+            "Changes that a watcher of the observe layer did not read in time."),
         .init("nats_storage_store_operations_total", .counter, "Operations on the store that ended."),
         .init("nats_storage_store_errors_total", .counter, "Operations on the store that failed."),
         .init(

@@ -25,16 +25,21 @@ struct ProcessFigures: Sendable {
         threads = Int(fields[17])
         virtualBytes = Int(fields[20])
         residentBytes = Int(fields[21]) * sysconf(Int32(_SC_PAGESIZE))
-        startTime = (Self.bootTime ?? 0) + fields[19] / ticks
+        startTime = Self.bootTime + fields[19] / ticks
         openFiles = Self.countOpenFiles()
         var limit = rlimit()
         let isKnown = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
         maxFiles = isKnown ? Int(clamping: limit.rlim_cur) : 0
     }
 
-    /// It does not change.
-    private static let bootTime: Double? = text("/proc/stat")?.split(separator: "\n")
-        .first { $0.hasPrefix("btime ") }.flatMap { Double($0.dropFirst(6)) }
+    /// When the system started, which does not change. /proc/stat tells it too, but is hidden in a sandbox.
+    private static let bootTime = seconds(CLOCK_REALTIME) - seconds(CLOCK_BOOTTIME)
+
+    private static func seconds(_ clock: Int32) -> Double {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
 
     /// The list's own file is not counted.
     private static func countOpenFiles() -> Int {

@@ -41,6 +41,11 @@ struct Readiness: Sendable {
 extension Operations {
     /// Asks everything at once; what does not answer within `deadline` is not ready.
     func readiness(within deadline: Duration = .seconds(2)) async -> Readiness {
+        let instances = instances
+        if instances.isEmpty {
+            return Readiness(
+                connections: [], instances: names.map { .init(name: $0, problem: "the instance is starting") })
+        }
         let connections = connections.map { name, connection in
             let state = connection.state
             return Readiness.Part(name: name, problem: state == .connected ? nil : "the connection is \(state)")

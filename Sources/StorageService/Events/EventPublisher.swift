@@ -42,8 +42,8 @@ struct EventPublisher: Sendable {
         for output in events + stored { output.finish(within: Self.grace) }
     }
 
-    func succeeded(_ type: EventType, _ info: ObjectInfo, _ request: Request) {
-        send(StorageEvent(type, info, instance: instance).traced(request))
+    func retrieved(_ info: ObjectInfo, _ request: Request) {
+        send(StorageEvent(.retrieved, info, instance: instance).traced(request))
     }
 
     /// Of a put that has a message id it is not known whether it is this one that stored the object: each tells the same

@@ -23,6 +23,14 @@ struct Notice: Sendable {
         }
     }
 
+    /// Whether something was changed, and not only read or refused.
+    var isOfWrite: Bool {
+        switch content {
+        case .event(let event): [.stored, .deleted, .expired].contains(event.type)
+        case .reference: true
+        }
+    }
+
     private var id: String {
         switch content {
         case .event(let event): event.id

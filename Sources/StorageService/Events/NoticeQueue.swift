@@ -17,8 +17,8 @@ final class NoticeQueue: Sendable {
         var isTimed = false
     }
 
-    /// Nobody waits for a notice without a receipt: its reader is woken for several at once, after about so long or
-    /// when there are so many.
+    /// Nobody waits for a notice of a read: its reader is woken for several at once, after about so long or when there
+    /// are so many. A write is told at once, before another component tells of the next write of its key.
     private static let pause: Duration = .milliseconds(5)
     private static let several = 64
 
@@ -43,7 +43,8 @@ final class NoticeQueue: Sendable {
             guard hasRoom, !state.isClosed else { return .refused }
             state.waiting.append(notice)
             guard state.reader != nil, state.inFlight < window else { return .none }
-            let isUrgent = notice.receipt != nil || state.deadline != nil || state.waiting.count >= Self.several
+            let isAwaited = notice.isOfWrite || notice.receipt != nil
+            let isUrgent = isAwaited || state.deadline != nil || state.waiting.count >= Self.several
             if isUrgent { return .wake(state.reader.take()) }
             guard !state.isTimed else { return .none }
             state.isTimed = true
@@ -101,7 +102,7 @@ final class NoticeQueue: Sendable {
     }
 
     /// One that was taken is out, or given up.
-    func settle(_ notice: Notice) {
+    func settle() {
         let reader = state.withLock { state -> UnsafeContinuation<Void, Never>? in
             state.inFlight -= 1
             return state.waiting.isEmpty ? nil : state.reader.take()

@@ -101,7 +101,7 @@ final class OutputWriter: Sendable {
 
     /// Publishes it as soon as that is possible, or drops it.
     private func publish(_ notice: Notice, _ attempt: (Notice) async throws(NATSError) -> Void) async {
-        defer { queue.settle(notice) }
+        defer { queue.settle() }
         var pause: Duration = .milliseconds(50)
         while true {
             do throws(NATSError) {

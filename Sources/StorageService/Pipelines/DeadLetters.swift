@@ -27,7 +27,8 @@ struct DeadLetters: Sendable {
             switch error.code {
             case .permission: return false
             // Not enabled here, or for this account. It is where a stream's message comes from: away for now.
-            case .noResponders, .api(_, 10039), .api(_, 10076):
+            case .noResponders, .api(_, JetStreamErrorCode.notEnabledForAccount),
+                .api(_, JetStreamErrorCode.notEnabled):
                 if incoming.origin == nil { return false }
                 throw error
             default: throw error
@@ -50,15 +51,10 @@ struct DeadLetters: Sendable {
             headers.set(WireHeader.messageID, "dead \(origin)")
         }
         let payload = incoming.request.payload
-        guard payload.count + headers.encodedSize <= connection.maxPayload else {
+        guard payload.count + headers.fields.size <= connection.maxPayload else {
             headers.set(WireHeader.deadOmitted, String(payload.count))
             return (headers, [])
         }
         return (headers, payload)
     }
-}
-
-extension NATSHeaders {
-    /// About what they take of a message.
-    fileprivate var encodedSize: Int { fields.reduce(16) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 } }
 }

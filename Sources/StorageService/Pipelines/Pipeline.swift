@@ -17,7 +17,7 @@ struct Pipeline: Sendable {
     let counters: InputCounters
     let logger: Logger
 
-    /// Itself.
+    /// This pipeline, if the store can keep the order that its input asks for.
     ///
     /// - Throws: `unsupported` where the store can't keep the order that is asked for.
     func checked() throws(StorageError) -> Pipeline {

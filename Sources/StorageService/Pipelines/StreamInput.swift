@@ -44,11 +44,16 @@ struct StreamInput: Sendable {
                 return try await JetStream(connection).pullConsumer(
                     stream, durable, window: pipeline.input.maxInFlight)
             } catch {
-                guard error.isTransient, error.code != .cancelled, !Pauses.isOver else { throw error }
+                guard error.isTransient, error.code != .cancelled, !Pauses.isOver else { throw told(error) }
                 pipeline.logger.warning("stream “\(stream)” is not there yet: \(error)")
                 try await Task.sleep(for: .milliseconds(500))
             }
         }
+    }
+
+    private func told(_ error: NATSError) -> NATSError {
+        guard case .api(_, JetStreamErrorCode.streamNotFound) = error.code else { return error }
+        return NATSError(error.code, "there is no stream “\(stream)” for the input to read; create it first")
     }
 
     /// Stores until shutdown, and finishes what is under way.
@@ -77,7 +82,7 @@ struct StreamInput: Sendable {
                         work(on: delivered, in: &group, lanes)
                     }
                 } catch {
-                    await recover(consumer, error)
+                    await recover(from: error)
                 }
             }
         }
@@ -99,7 +104,7 @@ struct StreamInput: Sendable {
         }
     }
 
-    private func recover(_ consumer: PullConsumer, _ error: NATSError) async {
+    private func recover(from error: NATSError) async {
         pipeline.logger.warning("stream “\(stream)”: \(error); pulling again")
         do throws(NATSError) {
             try await JetStream(connection).ensureConsumer(stream, durable)

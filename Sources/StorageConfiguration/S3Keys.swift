@@ -43,8 +43,8 @@ struct S3Keys: Sendable {
                 "list_order", \.bucket.listOrder, [("detect", .detect), ("bytes", .bytes), ("other", .other)],
                 "Whether the server lists in the order of bytes; detect: by trying."),
             .duration(
-                "abort_uploads_after", \.bucket.abortUploadsAfter, "How old an unfinished upload is when it is aborted."
-            ),
+                "abort_uploads_after", \.bucket.abortUploadsAfter, or: "never",
+                "How old an unfinished upload is when it is aborted."),
             .text("storage_class", \.bucket.storageClass, "The storage class of new objects."),
             .text(
                 "server_side_encryption", \.bucket.serverSideEncryption, "How the server encrypts: AES256 or aws:kms."),

@@ -4,12 +4,12 @@ import StorageLayers
 import Yams
 
 /// The keys of an `encrypt` layer.
-struct EncryptionKeysInFile: Sendable {
+struct EncryptKeys: Sendable {
     private var known: [String: SymmetricKey] = [:]
     private var current: String?
     var options = EncryptionOptions()
 
-    static let section = Section<EncryptionKeysInFile>(
+    static let section = Section<EncryptKeys>(
         "Stores objects encrypted.",
         [
             Setting(

@@ -2,10 +2,10 @@ import Storage
 import StorageLayers
 
 /// The keys of a `faults` layer.
-struct FaultsInFile: Sendable {
+struct FaultsKeys: Sendable {
     var faults = Faults()
 
-    static let section = Section<FaultsInFile>(
+    static let section = Section<FaultsKeys>(
         "Makes a store slow and unreliable, to find out what its users make of that.",
         [
             Setting("latency", .duration(), "How long every operation waits.", initial: { $0.faults.latency.written }) {

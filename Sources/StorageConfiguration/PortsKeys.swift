@@ -23,14 +23,13 @@ struct PortsKeys: Sendable {
             },
         ])
 
-    /// What is named takes the place of what is usual: of all outputs of its name, of the subject of `write`.
+    /// What is named takes the place of what is usual.
     func apply(to instance: inout InstanceConfiguration, _ node: ConfigurationNode) throws {
         for input in inputs where input.port != .write {
             if let subject = input.subjects.first { instance.setSubject(subject, of: input.port) }
         }
         let writes = inputs.filter { $0.port == .write }.flatMap { $0.configurations(instance) }
-        let isNamed = writes.contains { if case .core = $0.source { true } else { false } }
-        instance.inputs = (isNamed ? [] : instance.inputs) + writes
+        if !writes.isEmpty { instance.inputs = writes }
         guard Set(instance.inputs.map(\.source)).count == instance.inputs.count, hasOwnConsumers(instance) else {
             throw node.failure("two inputs have the same subject, or the same consumer: name its `durable`")
         }

@@ -1,11 +1,10 @@
 import DequeModule
-import Storage
 import Synchronization
 
 /// A number of permits, given out in the order of asking.
-final class Permits: Sendable {
+package final class Permits: Sendable {
     /// One permit, given back by ``giveBack()`` or with its last reference.
-    final class Permit: Sendable {
+    package final class Permit: Sendable {
         private let permits: Permits
         private let isOut = Atomic(true)
 
@@ -13,7 +12,7 @@ final class Permits: Sendable {
             self.permits = permits
         }
 
-        func giveBack() {
+        package func giveBack() {
             if isOut.exchange(false, ordering: .acquiringAndReleasing) { permits.takeBack() }
         }
 
@@ -51,18 +50,19 @@ final class Permits: Sendable {
     private let maxWaiting: Int
     private let state: Mutex<State>
 
-    init(_ count: Int, maxWaiting: Int) {
+    /// - Parameter maxWaiting: how many may wait for one.
+    package init(_ count: Int, maxWaiting: Int = .max) {
         self.maxWaiting = maxWaiting
         state = Mutex(State(free: count))
     }
 
     /// How many are free, and how many wait for one.
-    var counts: (free: Int, waiting: Int) { state.withLock { ($0.free, $0.asking) } }
+    package var counts: (free: Int, waiting: Int) { state.withLock { ($0.free, $0.asking) } }
 
     /// The next permit.
     ///
     /// - Throws: `unavailable` where too many wait already, `cancelled`.
-    func take() async throws(StorageError) -> Permit {
+    package func take() async throws(StorageError) -> Permit {
         let number: Int? = try state.withLock { (state) throws(StorageError) in
             if state.free > 0 {
                 state.free -= 1

@@ -125,7 +125,8 @@ import Testing
         #expect(connection.newInbox().hasPrefix("_INBOX_a."))
         let echo = try await connection.subscribe("echo")
         let answering = Task {
-            for try await message in echo { try await connection.publish(try #require(message.reply)) }
+            // A request whose sender was forbidden to hear the answer may still come while this connection closes.
+            for try await message in echo { try? await connection.publish(try #require(message.reply)) }
         }
         #expect(try await connection.request("echo").payload.isEmpty)
         let forbidden = try await connect(server) { $0.credentials = user }

@@ -69,7 +69,7 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .target(name: "HTTP", dependencies: ["CCurl", "Encodings"], swiftSettings: strict),
-        .target(name: "HTTPStorage", dependencies: ["Storage", "HTTP", crypto], swiftSettings: strict),
+        .target(name: "HTTPStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto], swiftSettings: strict),
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", "HTTPStorage", logging, crypto],
             swiftSettings: strict),
@@ -205,8 +205,8 @@ let package = Package(
         .testTarget(
             name: "S3StorageTests",
             dependencies: [
-                "S3Storage", "Storage", "StorageLayers", "StorageConformance", "HTTP", "Encodings", "TestSupport",
-                logging,
+                "S3Storage", "HTTPStorage", "Storage", "StorageLayers", "StorageConformance", "HTTP", "Encodings",
+                "TestSupport", logging,
             ],
             exclude: ["server.py"], swiftSettings: strict),
         .testTarget(

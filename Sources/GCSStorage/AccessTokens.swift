@@ -1,13 +1,17 @@
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
 /// What requests are authorized with; never printed.
-struct AccessToken: Sendable, CustomStringConvertible {
+struct AccessToken: Expiring, CustomStringConvertible {
     let text: String
-    let end: Date
+    let expiration: Date?
 
-    var description: String { "an access token until \(end)" }
+    var description: String { "an access token until \(expiration?.description ?? "its end")" }
+
+    /// The same text is the same token, whenever it is said to end.
+    static func == (left: AccessToken, right: AccessToken) -> Bool { left.text == right.text }
 }
 
 /// Where access tokens come from.
@@ -74,7 +78,7 @@ struct TokenSource: Sendable {
                 class: status >= 500 || status == 429 ? .transient : .fatal)
         }
         return AccessToken(
-            text: document.access_token, end: .now.addingTimeInterval(max(0, document.expires_in ?? 300)))
+            text: document.access_token, expiration: .now.addingTimeInterval(max(0, document.expires_in ?? 300)))
     }
 
     /// The machine's own account.
@@ -84,45 +88,5 @@ struct TokenSource: Sendable {
             headers: ["Metadata-Flavor": "Google"], timeout: .seconds(5))
         request.usesProxy = false
         return request
-    }
-}
-
-/// A token, fetched once for all who wait and again before it ends.
-actor TokenCache {
-    private static let margin: TimeInterval = 300
-
-    private let source: TokenSource
-    private var held: AccessToken?
-    private var fetch: Task<Result<AccessToken, StorageError>, Never>?
-
-    init(_ source: TokenSource) {
-        self.source = source
-    }
-
-    /// A token that is good for a while, or at least now.
-    func current() async throws(StorageError) -> String {
-        if let held, held.end.timeIntervalSinceNow > Self.margin { return held.text }
-        // Unstructured: shared by all who wait, so that one who is cancelled does not end it for the others.
-        let task =
-            fetch
-            ?? Task { [source] in
-                do throws(StorageError) { return .success(try await source.token()) } catch { return .failure(error) }
-            }
-        fetch = task
-        let result = await task.value
-        if fetch == task { fetch = nil }
-        switch result {
-        case .success(let token):
-            held = token
-            return token.text
-        case .failure(let error):
-            if let held, held.end > .now { return held.text }
-            throw error
-        }
-    }
-
-    /// Forgets a token that the service refused; one that was fetched meanwhile stays.
-    func invalidate(_ refused: String) {
-        if held?.text == refused { held = nil }
     }
 }

@@ -30,11 +30,11 @@ final class GCSClient: Sendable {
     let http: HTTPClient
     let endpoint: String
     let bucket: String
-    private let tokens: TokenCache?
+    private let tokens: Renewed<AccessToken>?
     private let retries: Backoff
     let retryBase: Duration
 
-    init(_ configuration: GCSConfiguration, http: HTTPClient, tokens: TokenCache?) {
+    init(_ configuration: GCSConfiguration, http: HTTPClient, tokens: Renewed<AccessToken>?) {
         self.http = http
         self.tokens = tokens
         endpoint = configuration.endpoint
@@ -76,12 +76,12 @@ final class GCSClient: Sendable {
         let url = request.target.hasPrefix("/") ? endpoint + request.target : request.target
         var authorized = HTTPRequest(
             request.method, url, headers: request.headers, body: request.body, timeout: request.timeout)
-        var token: String?
+        var token: AccessToken?
         // A server of another host than was configured gets no token.
         if let tokens, url.hasPrefix(endpoint + "/") {
             do throws(StorageError) { token = try await tokens.current() } catch { throw GCSFailure(refusal: error) }
         }
-        if let token { authorized.headers.add("Authorization", "Bearer " + token) }
+        if let token { authorized.headers.add("Authorization", "Bearer " + token.text) }
         let response: HTTPResponse
         do throws(HTTPError) { response = try await http.send(authorized) } catch { throw GCSFailure(error) }
         if (200..<300).contains(response.status) || request.accepts.contains(response.status) { return response }

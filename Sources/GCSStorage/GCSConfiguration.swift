@@ -1,4 +1,5 @@
 public import HTTP
+import HTTPStorage
 package import Storage
 
 /// Where a bucket is and how to work with it.
@@ -39,22 +40,12 @@ public struct GCSConfiguration: Sendable {
 
     /// Throws `invalid` for what can't work.
     package func validate() throws(StorageError) {
-        let isName =
-            (3...222).contains(bucket.utf8.count)
-            && bucket.utf8.allSatisfy { byte in
-                byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-            }
-        guard isName else { throw invalid("“\(bucket.abbreviated)” is no bucket's name") }
+        try BucketSettings.validate(bucket: bucket, length: 3...222, prefix: prefix)
         guard (256 << 10...1 << 30).contains(partSize), partSize % (256 << 10) == 0 else {
             throw invalid("part size \(partSize) is no multiple of 256 KiB up to 1 GiB")
         }
         guard endpoint.hasPrefix("https://") || endpoint.hasPrefix("http://"), !endpoint.hasSuffix("/") else {
             throw invalid("endpoint “\(endpoint.abbreviated)” is not of the form https://host or https://host:port")
-        }
-        guard ObjectKey.canBegin(with: prefix) else {
-            throw invalid("prefix “\(prefix.abbreviated)” is no beginning of a key")
         }
     }
 

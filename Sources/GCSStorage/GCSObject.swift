@@ -1,6 +1,7 @@
-import FoundationEssentials
 import Encodings
+import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
 /// A version: the generation, which each write makes anew, and the metageneration, which each change of metadata does.
@@ -30,42 +31,20 @@ struct GCSVersion: Sendable, Hashable {
     }
 }
 
-/// How an object stands in the service's JSON.
-///
-/// Metadata of one value stand under their own names; those of several stand, percent-encoded, in `nats-storage-more`
-/// as `name=value&name=value`. What this store adds of its own is in `nats-storage`.
+/// How an object stands in the service's JSON, with metadata as ``Annotations`` lays them out.
 enum GCSObject {
-    /// All names and values together; the service refuses more.
-    static let limit = 8192
-    private static let own = "nats-storage"
-    private static let more = "nats-storage-more"
+    private static let rules = Annotations.Rules(service: "Google", limit: 8192) { isPlain($0) && isPlain($1) }
 
     /// - Throws: `tooLarge` over the service's limit.
     static func encode(
         _ attributes: ObjectAttributes, token: String, digest: Digest?
     ) throws(StorageError) -> [String: JSONValue] {
-        var additions = "token=" + token
-        if let digest { additions += ";sha256=" + Base64URL.encode(digest.bytes) }
-        if attributes.contentType == nil { additions += ";type=none" }
-        var fields = [own: additions]
-        var rest: [String] = []
-        for (name, values) in attributes.metadata.sorted(by: { $0.key.utf8Precedes($1.key) }) {
-            if values.isEmpty { throw StorageError(.invalid, "metadata “\(name.abbreviated)” has no value") }
-            if values.count == 1, !name.isEmpty, !name.hasPrefix(own), isPlain(name), isPlain(values[0]) {
-                fields[name] = values[0]
-            } else {
-                rest += values.map { PercentEncoding.encode(name) + "=" + PercentEncoding.encode($0) }
-            }
-        }
-        if !rest.isEmpty { fields[more] = rest.joined(separator: "&") }
-        let count = fields.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
-        guard count <= limit else {
-            throw StorageError(.tooLarge, "the metadata take \(count) bytes, encoded; Google keeps \(limit)")
-        }
-        var object: [String: JSONValue] = ["metadata": .object(fields.mapValues { .string($0) })]
-        object["contentType"] = .string(attributes.contentType ?? "application/octet-stream")
-        object["contentEncoding"] = .string(attributes.contentEncoding ?? "")
-        return object
+        let fields = try Annotations.fields(attributes, token: token, digest: digest, rules)
+        return [
+            "metadata": .object(Dictionary(uniqueKeysWithValues: fields.map { ($0.0, .string($0.1)) })),
+            "contentType": .string(attributes.contentType ?? "application/octet-stream"),
+            "contentEncoding": .string(attributes.contentEncoding ?? ""),
+        ]
     }
 
     /// Kept by proxies and other clients as it is: they show metadata as headers.
@@ -79,42 +58,23 @@ enum GCSObject {
             generation > 0, metageneration > 0, let size = object.integer("size").flatMap({ Int(exactly: $0) }),
             size >= 0
         else { return nil }
-        var metadata: Metadata = [:]
-        var additions: [Substring: Substring] = [:]
-        for (name, value) in object.fields("metadata") {
-            guard let text = value.plainText else { continue }
-            switch name {
-            case own:
-                for part in text.split(separator: ";") {
-                    let halves = part.split(separator: "=", maxSplits: 1)
-                    if halves.count == 2 { additions[halves[0]] = halves[1] }
-                }
-            case more:
-                for pair in text.split(separator: "&") {
-                    let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                    guard halves.count == 2, let name = PercentEncoding.decode(halves[0]),
-                        let value = PercentEncoding.decode(halves[1])
-                    else { continue }
-                    metadata[name, default: []].append(value)
-                }
-            default: metadata[name] = [text]
-            }
-        }
+        let annotations = annotations(object)
         let encoding = object.plain("contentEncoding")
         return ObjectInfo(
             key: key, size: size,
             version: GCSVersion(generation: generation, metageneration: metageneration).version,
-            digest: additions["sha256"].flatMap { Digest("SHA-256=" + $0) },
+            digest: annotations.digest,
             modified: ServerTime.iso(object.plain("updated")) ?? Date(timeIntervalSince1970: 0),
             attributes: ObjectAttributes(
-                contentType: additions["type"] == "none" ? nil : object.plain("contentType"),
-                contentEncoding: encoding?.isEmpty ?? true ? nil : encoding, metadata: metadata))
+                contentType: annotations.isWithoutType ? nil : object.plain("contentType"),
+                contentEncoding: encoding?.isEmpty ?? true ? nil : encoding, metadata: annotations.metadata))
     }
 
     /// The token of the write that made the object.
-    static func token(_ object: JSONValue) -> String? {
-        let text = JSONValue.object(object.fields("metadata")).plain(own)
-        return text?.split(separator: ";").first { $0.hasPrefix("token=") }.map { String($0.dropFirst(6)) }
+    static func token(_ object: JSONValue) -> String? { annotations(object).token }
+
+    private static func annotations(_ object: JSONValue) -> Annotations {
+        Annotations(object.fields("metadata").lazy.compactMap { name, value in value.plainText.map { (name, $0) } })
     }
 }
 

@@ -1,20 +1,12 @@
-import Encodings
 import FoundationEssentials
 import HTTP
+import HTTPStorage
 import Storage
 
-/// How an object's attributes stand in headers.
-///
-/// Metadata that S3 keeps as they are stand under their own names: a lower-case name with one plain value. All others
-/// (several values, upper case, UTF-8, white space at an end) stand percent-encoded in `nats-storage-more`, as
-/// `name=value&name=value`. What this store adds of its own is in `nats-storage`: the token that makes the version
-/// unique, the digest, and whether there was no content type.
+/// How an object's attributes stand in headers: metadata as ``Annotations`` lays them out, each with the same prefix.
 enum ObjectHeaders {
-    /// All names and values together; S3 refuses more.
-    static let limit = 2048
     private static let prefix = "x-amz-meta-"
-    private static let own = "nats-storage"
-    private static let more = "nats-storage-more"
+    private static let rules = Annotations.Rules(service: "S3", limit: 2048) { isPlain(name: $0) && isPlain(value: $1) }
 
     /// The headers of a write.
     ///
@@ -22,25 +14,7 @@ enum ObjectHeaders {
     static func encode(
         _ attributes: ObjectAttributes, token: String, digest: Digest?
     ) throws(StorageError) -> [(String, String)] {
-        var additions = "token=" + token
-        if let digest { additions += ";sha256=" + Base64URL.encode(digest.bytes) }
-        if attributes.contentType == nil { additions += ";type=none" }
-        var fields = [(own, additions)]
-        var rest: [(String, String)] = []
-        for (name, values) in attributes.metadata.sorted(by: { $0.key.utf8Precedes($1.key) }) {
-            if let value = values.first, values.count == 1, isPlain(name: name), isPlain(value: value) {
-                fields.append((name, value))
-            } else if values.isEmpty {
-                throw StorageError(.invalid, "metadata “\(name.abbreviated)” has no value")
-            } else {
-                rest += values.map { (PercentEncoding.encode(name), PercentEncoding.encode($0)) }
-            }
-        }
-        if !rest.isEmpty { fields.append((more, rest.map { $0.0 + "=" + $0.1 }.joined(separator: "&"))) }
-        let count = fields.reduce(0) { $0 + $1.0.utf8.count + $1.1.utf8.count }
-        guard count <= limit else {
-            throw StorageError(.tooLarge, "the metadata take \(count) bytes, encoded; S3 keeps \(limit)")
-        }
+        let fields = try Annotations.fields(attributes, token: token, digest: digest, rules)
         var headers = fields.map { (prefix + $0.0, $0.1) }
         if let type = attributes.contentType { headers.append(("content-type", try checked(type))) }
         if let encoding = attributes.contentEncoding { headers.append(("content-encoding", try checked(encoding))) }
@@ -54,15 +28,14 @@ enum ObjectHeaders {
         return value
     }
 
+    /// S3 makes upper case lower.
     private static func isPlain(name: String) -> Bool {
-        !name.isEmpty && !name.hasPrefix(own)
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
-                    true
-                default: false
-                }
+        name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
+            default: false
             }
+        }
     }
 
     /// Printable ASCII without blanks at the ends or in a row, which signing would fold.
@@ -76,25 +49,18 @@ enum ObjectHeaders {
     /// - Parameter size: of the whole object, where the headers speak of a part.
     static func info(_ key: ObjectKey, _ headers: HTTPHeaders, size: Int) -> ObjectInfo? {
         guard let etag = headers["ETag"].map(ETag.bare) else { return nil }
-        var metadata: Metadata = [:]
-        var additions: [String: String] = [:]
-        for field in headers.fields where field.name.hasPrefix(prefix) {
-            let name = String(field.name.dropFirst(prefix.count))
-            switch name {
-            case own: additions = Self.additions(field.value)
-            case more:
-                for (name, value) in pairs(field.value) { metadata[name, default: []].append(value) }
-            default: metadata[name, default: []].append(field.value)
-            }
-        }
+        let annotations = Annotations(
+            headers.fields.lazy.filter { $0.name.hasPrefix(prefix) }
+                .map { (String($0.name.dropFirst(prefix.count)), $0.value) })
         let modified = ServerTime.http(headers["Last-Modified"]) ?? Date(timeIntervalSince1970: 0)
-        let digest = additions["sha256"].flatMap { Digest($0) } ?? checksum(headers)
         let attributes = ObjectAttributes(
-            contentType: additions["type"] == "none" ? nil : headers["Content-Type"],
-            contentEncoding: headers["Content-Encoding"].flatMap { $0.isEmpty ? nil : $0 }, metadata: metadata)
+            contentType: annotations.isWithoutType ? nil : headers["Content-Type"],
+            contentEncoding: headers["Content-Encoding"].flatMap { $0.isEmpty ? nil : $0 },
+            metadata: annotations.metadata)
         return ObjectInfo(
-            key: key, size: size, version: S3Version(etag: etag, token: additions["token"], modified: modified).version,
-            digest: digest, modified: modified, attributes: attributes)
+            key: key, size: size,
+            version: S3Version(etag: etag, token: annotations.token, modified: modified).version,
+            digest: annotations.digest ?? checksum(headers), modified: modified, attributes: attributes)
     }
 
     /// S3's own checksum of the whole object, where another program stored it.
@@ -103,24 +69,6 @@ enum ObjectHeaders {
             return nil
         }
         return Digest("SHA-256=" + text)
-    }
-
-    private static func additions(_ text: String) -> [String: String] {
-        var additions: [String: String] = [:]
-        for part in text.utf8.split(separator: UInt8(ascii: ";")) {
-            guard let mark = part.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            additions[String(Substring(part[..<mark]))] = String(Substring(part[part.index(after: mark)...]))
-        }
-        return additions
-    }
-
-    private static func pairs(_ text: String) -> [(String, String)] {
-        text.split(separator: "&").compactMap { pair in
-            guard let mark = pair.firstIndex(of: "="), let name = PercentEncoding.decode(pair[..<mark]),
-                let value = PercentEncoding.decode(pair[pair.index(after: mark)...])
-            else { return nil }
-            return (name, value)
-        }
     }
 }
 

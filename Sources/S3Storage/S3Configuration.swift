@@ -1,4 +1,5 @@
 public import HTTP
+import HTTPStorage
 package import Storage
 
 /// Where a bucket is and how to work with it.
@@ -96,21 +97,11 @@ public struct S3Configuration: Sendable {
 
     /// Throws `invalid` for what can't work.
     package func validate() throws(StorageError) {
-        let isName =
-            (3...63).contains(bucket.utf8.count)
-            && bucket.utf8.allSatisfy { byte in
-                byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-            }
-        guard isName else { throw invalid("“\(bucket.abbreviated)” is no bucket's name") }
+        try BucketSettings.validate(bucket: bucket, length: 3...63, allowsUpperCase: true, prefix: prefix)
         guard (5 << 20...5 << 30).contains(partSize) else {
             throw invalid("part size \(partSize) is not in 5 MiB…5 GiB")
         }
         guard (1...64).contains(parallelParts) else { throw invalid("\(parallelParts) parallel parts are not in 1…64") }
-        guard ObjectKey.canBegin(with: prefix) else {
-            throw invalid("prefix “\(prefix.abbreviated)” is no beginning of a key")
-        }
     }
 
     private func invalid(_ message: String) -> StorageError {

@@ -32,11 +32,9 @@ extension S3Store {
     /// - Throws: `notFound`, `unsupported` over 5 GiB, `preconditionFailed` where the source was replaced meanwhile.
     @discardableResult
     public func copy(_ source: ObjectKey, to target: ObjectKey) async throws(StorageError) -> ObjectInfo {
-        do throws(StorageError) {
+        try await during(.put, target) { () async throws(StorageError) in
             guard let found = try await bucket.head(source) else { throw StorageError.notFound(source) }
             return try await bucket.copy(found, to: target, found.attributes)
-        } catch {
-            throw error.during(.put, key: target)
         }
     }
 

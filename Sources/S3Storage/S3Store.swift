@@ -91,54 +91,36 @@ public final class S3Store: Store {
     public func put(
         _ key: ObjectKey, _ body: ObjectBody, options: PutOptions
     ) async throws(StorageError) -> ObjectInfo {
-        do throws(StorageError) {
-            return try await S3Put(bucket, key, options).run(body)
-        } catch {
-            throw error.during(.put, key: key)
-        }
+        try await during(.put, key) { () async throws(StorageError) in try await S3Put(bucket, key, options).run(body) }
     }
 
     public func get(_ key: ObjectKey, options: GetOptions) async throws(StorageError) -> StoredObject {
-        do throws(StorageError) {
-            return try await bucket.get(key, options)
-        } catch {
-            throw error.during(.get, key: key)
-        }
+        try await during(.get, key) { () async throws(StorageError) in try await bucket.get(key, options) }
     }
 
     public func info(_ key: ObjectKey, options: InfoOptions) async throws(StorageError) -> ObjectInfo {
-        do throws(StorageError) {
-            return try await bucket.current(key, ifMatch: options.ifMatch)
-        } catch {
-            throw error.during(.info, key: key)
+        try await during(.info, key) { () async throws(StorageError) in
+            try await bucket.current(key, ifMatch: options.ifMatch)
         }
     }
 
     public func delete(_ key: ObjectKey, options: DeleteOptions) async throws(StorageError) -> Bool {
-        do throws(StorageError) {
+        try await during(.delete, key) { () async throws(StorageError) in
             try options.validate()
             return try await bucket.delete(key, options.precondition)
-        } catch {
-            throw error.during(.delete, key: key)
         }
     }
 
     public func list(_ query: ListQuery) async throws(StorageError) -> ListPage {
         try query.validate()
-        do throws(StorageError) {
-            return try await bucket.list(query)
-        } catch {
-            throw error.during(.list)
-        }
+        return try await during(.list) { () async throws(StorageError) in try await bucket.list(query) }
     }
 
     public func setMetadata(
         _ key: ObjectKey, _ attributes: ObjectAttributes, options: SetMetadataOptions
     ) async throws(StorageError) -> ObjectInfo {
-        do throws(StorageError) {
-            return try await bucket.setAttributes(key, attributes, options.precondition)
-        } catch {
-            throw error.during(.setMetadata, key: key)
+        try await during(.setMetadata, key) { () async throws(StorageError) in
+            try await bucket.setAttributes(key, attributes, options.precondition)
         }
     }
 

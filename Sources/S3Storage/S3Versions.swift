@@ -46,10 +46,8 @@ extension S3Store {
     /// - Parameter id: as ``versions(prefix:page:)`` tells it.
     /// - Throws: `notFound`; for the mark of a deletion `unsupported`.
     public func get(_ key: ObjectKey, versionID id: String) async throws(StorageError) -> StoredObject {
-        do throws(StorageError) {
-            return try await bucket.get(key, GetOptions(), versionID: id)
-        } catch {
-            throw error.during(.get, key: key)
+        try await during(.get, key) { () async throws(StorageError) in
+            try await bucket.get(key, GetOptions(), versionID: id)
         }
     }
 

@@ -90,6 +90,14 @@ extension Store {
         try await delete(key, options: DeleteOptions())
     }
 
+    /// Runs what an operation consists of; its errors tell of which.
+    package func during<Value>(
+        _ operation: StorageError.Operation, _ key: ObjectKey? = nil,
+        _ body: () async throws(StorageError) -> Value
+    ) async throws(StorageError) -> Value {
+        do throws(StorageError) { return try await body() } catch { throw error.during(operation, key: key) }
+    }
+
     /// Every key that the query admits, page after page, in order.
     public func keys(_ query: ListQuery = ListQuery()) -> ObjectKeys {
         ObjectKeys(store: self, query: query)

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import HTTPStorage
 import Storage
 import TestSupport
 import Testing

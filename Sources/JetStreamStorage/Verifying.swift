@@ -17,15 +17,10 @@ extension JetStreamStore {
     public func verify(
         progress: (ObjectInfo) -> Void, found: (Damage) -> Void
     ) async throws(StorageError) {
-        var query = ListQuery(details: true)
-        repeat {
-            let page = try await list(query)
-            for info in page.objects ?? [] {
-                if let damage = try await damage(of: info.key) { found(damage) }
-                progress(info)
-            }
-            query.startAfter = page.next
-        } while query.startAfter != nil
+        for try await info in infos() {
+            if let damage = try await damage(of: info.key) { found(damage) }
+            progress(info)
+        }
     }
 
     private func damage(of key: ObjectKey) async throws(StorageError) -> Damage? {

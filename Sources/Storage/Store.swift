@@ -97,44 +97,4 @@ extension Store {
     ) async throws(StorageError) -> Value {
         do throws(StorageError) { return try await body() } catch { throw error.during(operation, key: key) }
     }
-
-    /// Every key that the query admits, page after page, in order.
-    public func keys(_ query: ListQuery = ListQuery()) -> ObjectKeys {
-        ObjectKeys(store: self, query: query)
-    }
-}
-
-/// The keys of a listing, fetched a page at a time as they are asked for.
-public struct ObjectKeys: AsyncSequence, Sendable {
-    public typealias Element = ObjectKey
-    public typealias Failure = StorageError
-
-    let store: any Store
-    let query: ListQuery
-
-    /// Walks the pages.
-    public struct AsyncIterator: AsyncIteratorProtocol {
-        public typealias Failure = StorageError
-
-        let store: any Store
-        var query: ListQuery
-        var page: ArraySlice<ObjectKey> = []
-        var ended = false
-
-        /// The next key, or nil after the last.
-        public mutating func next() async throws(StorageError) -> ObjectKey? {
-            while page.isEmpty && !ended {
-                let fetched = try await store.list(query)
-                page = fetched.keys[...]
-                query.startAfter = fetched.next
-                ended = fetched.next == nil
-            }
-            return page.popFirst()
-        }
-    }
-
-    /// Starts at the first page.
-    public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(store: store, query: query)
-    }
 }

@@ -50,32 +50,24 @@ extension BlockStore {
         before limit: Date, from start: String
     ) async throws(StorageError) -> (found: [Digest: ObjectInfo], next: String?) {
         var found: [Digest: ObjectInfo] = [:]
-        var query = ListQuery(startAfter: start, limit: 1000, details: true)
-        while found.count < Self.blocksAtOnce {
-            let page = try await blocks.store.list(query)
+        for try await page in blocks.store.pages(ListQuery(startAfter: start, details: true)) {
             for info in page.objects ?? [] where Blocks.freshness(info) < limit {
                 if let name = Blocks.name(info.key) { found[name] = info }
             }
-            query.startAfter = page.next
-            if page.next == nil { break }
+            if found.count >= Self.blocksAtOnce { return (found, page.next) }
         }
-        return (found, query.startAfter)
+        return (found, nil)
     }
 
     private func forEachReference(_ body: (Digest) -> Void) async throws(StorageError) {
-        var query = ListQuery(limit: 1000, details: true)
-        repeat {
-            let page = try await keys.list(query)
-            for info in page.objects ?? [] {
-                let reference = try BlockReference(info, hidden)
-                if reference.size <= reference.blockSize {
-                    body(reference.digest)
-                } else {
-                    for name in try await names(info.key) { body(name) }
-                }
+        for try await info in keys.infos() {
+            let reference = try BlockReference(info, hidden)
+            if reference.size <= reference.blockSize {
+                body(reference.digest)
+            } else {
+                for name in try await names(info.key) { body(name) }
             }
-            query.startAfter = page.next
-        } while query.startAfter != nil
+        }
     }
 
     /// The names of the blocks that a key refers to now; none where it is gone.

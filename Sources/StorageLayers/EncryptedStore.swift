@@ -148,9 +148,8 @@ public struct EncryptedStore: StoreLayer {
     public func rotate(
         prefix: String, progress: (Rotation) -> Void = { _ in }
     ) async throws(StorageError) -> Rotation {
-        var (rotation, query) = (Rotation(), ListQuery(prefix: prefix))
-        repeat {
-            let page = try await base.list(query)
+        var rotation = Rotation()
+        for try await page in base.pages(ListQuery(prefix: prefix)) {
             for key in page.keys {
                 do throws(StorageError) {
                     if try await rotate(key) { rotation.rotated += 1 } else { rotation.untouched += 1 }
@@ -162,8 +161,7 @@ public struct EncryptedStore: StoreLayer {
                 }
             }
             progress(rotation)
-            query.startAfter = page.next
-        } while query.startAfter != nil
+        }
         return rotation
     }
 

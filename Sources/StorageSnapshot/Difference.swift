@@ -38,8 +38,7 @@ public struct InfoList: Sendable {
 
     /// Of everything in a store that begins with `prefix` and follows `startAfter`, page by page.
     public init(_ store: any Store, prefix: String = "", startAfter: String? = nil) {
-        let pages = Pages(store, ListQuery(prefix: prefix, startAfter: startAfter, details: true))
-        next = { () async throws(StorageError) in try await pages.next() }
+        next = store.infos(ListQuery(prefix: prefix, startAfter: startAfter)).pull()
     }
 
     /// Of a snapshot's objects.
@@ -51,27 +50,6 @@ public struct InfoList: Sendable {
                 if info.key.rawValue.utf8HasPrefix(prefix) { return info }
             }
             return nil
-        }
-    }
-
-    private actor Pages {
-        private let store: any Store
-        private var query: ListQuery?
-        private var page: ArraySlice<ObjectInfo> = []
-
-        init(_ store: any Store, _ query: ListQuery) {
-            self.store = store
-            self.query = query
-        }
-
-        func next() async throws(StorageError) -> ObjectInfo? {
-            while page.isEmpty, var query {
-                let found = try await store.list(query)
-                page = (found.objects ?? [])[...]
-                query.startAfter = found.next
-                self.query = found.next == nil ? nil : query
-            }
-            return page.popFirst()
         }
     }
 }

@@ -34,9 +34,7 @@ extension Snapshot {
             format: format, exported: RFC3339.format(.now), prefix: export.prefix, data: export.includesData)
         try await write(encode(.header(header)))
         var statistics = Statistics()
-        var query = ListQuery(prefix: export.prefix, details: !export.includesData)
-        repeat {
-            let page = try await store.list(query)
+        for try await page in store.pages(ListQuery(prefix: export.prefix, details: !export.includesData)) {
             for info in page.objects ?? [] {
                 try await write(encode(.object(info)))
                 statistics.count(info)
@@ -50,8 +48,7 @@ extension Snapshot {
                 }
                 progress(statistics)
             }
-            query.startAfter = page.next
-        } while query.startAfter != nil
+        }
         statistics.finished = RFC3339.format(.now)
         try await write(encode(.statistics(statistics)))
         return statistics

@@ -84,13 +84,10 @@ extension TieredStore {
     /// - Throws: what cold's listing throws.
     public func statistics() async throws(StorageError) -> TieredStatistics {
         var (bytes, items) = (0, 0)
-        var query = ListQuery(limit: ListQuery.maximumLimit, details: true)
-        repeat {
-            let page = try await cold.list(query)
-            items += page.keys.count
-            for info in page.objects ?? [] { bytes.addSize(info.size) }
-            query.startAfter = page.next
-        } while query.startAfter != nil
+        for try await info in cold.infos(ListQuery(limit: ListQuery.maximumLimit)) {
+            items += 1
+            bytes.addSize(info.size)
+        }
         return index.withLock { index in
             TieredStatistics(
                 hot: TierStatistics(index[.hot]), warm: TierStatistics(index[.warm]),

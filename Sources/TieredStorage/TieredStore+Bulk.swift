@@ -39,12 +39,7 @@ extension TieredStore {
     @discardableResult
     public func invalidate(prefix: String) async throws(StorageError) -> Int {
         var count = 0
-        var query = ListQuery(prefix: prefix)
-        repeat {
-            let page = try await cold.list(query)
-            count += try await deleteMany(page.keys)
-            query.startAfter = page.next
-        } while query.startAfter != nil
+        for try await page in cold.pages(ListQuery(prefix: prefix)) { count += try await deleteMany(page.keys) }
         try await evict(prefix: prefix)
         return count
     }

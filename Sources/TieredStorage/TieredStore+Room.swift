@@ -87,12 +87,9 @@ extension TieredStore {
     public func recover() async throws(StorageError) {
         for placed in uppers {
             var found: [(key: ObjectKey, version: Version, size: Int, modified: Date)] = []
-            var query = ListQuery(limit: ListQuery.maximumLimit, details: true)
-            repeat {
-                let page = try await placed.store.list(query)
-                found += (page.objects ?? []).map { ($0.key, $0.version, $0.size, $0.modified) }
-                query.startAfter = page.next
-            } while query.startAfter != nil
+            for try await info in placed.store.infos(ListQuery(limit: ListQuery.maximumLimit)) {
+                found.append((info.key, info.version, info.size, info.modified))
+            }
             found.sort { $0.modified > $1.modified }
             let (time, instant) = (now(), instant())
             // A few at a time: others wait for the index.

@@ -112,16 +112,14 @@ extension TieredStore {
     ) async throws(StorageError) -> [(key: ObjectKey, size: Int)] {
         let limit = max(0, options.maxObjects)
         var newest: [(key: ObjectKey, size: Int, modified: Date)] = []
-        var query = ListQuery(prefix: options.prefix, details: true)
-        repeat {
-            let page = try await store.list(query)
+        let query = ListQuery(prefix: options.prefix, details: true)
+        for try await page in store.pages(query) {
             newest += (page.objects ?? []).map { ($0.key, $0.size, modified($0)) }
             if newest.count >= 2 * limit + query.limit || page.next == nil {
                 newest.sort { $0.modified > $1.modified }
                 newest.removeLast(max(0, newest.count - limit))
             }
-            query.startAfter = page.next
-        } while query.startAfter != nil
+        }
         var bytes = 0
         return newest.prefix { object in
             bytes.addSize(object.size)

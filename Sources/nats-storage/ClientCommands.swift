@@ -74,16 +74,13 @@ struct List: AsyncParsableCommand {
 
     func run() async throws {
         try await options.withStore { store in
-            var query = ListQuery(prefix: prefix, details: options.json)
-            repeat {
-                let page = try await store.list(query)
+            for try await page in store.pages(ListQuery(prefix: prefix, details: options.json)) {
                 if let objects = page.objects {
                     objects.forEach { printInfo($0, true) }
                 } else {
                     page.keys.forEach { print($0) }
                 }
-                query.startAfter = page.next
-            } while query.startAfter != nil
+            }
         }
     }
 }

@@ -25,14 +25,11 @@ extension ConformanceSuite {
     private static func withDetails(_ scope: ConformanceScope) async throws {
         let names = (0..<30).map { String(sortable: $0) }
         try await scope.putAll(names)
-        var query = ListQuery(prefix: scope.prefix, limit: 7, details: true)
         var found: [String] = []
-        repeat {
-            let page = try await scope.store.list(query)
+        for try await page in scope.store.pages(ListQuery(prefix: scope.prefix, limit: 7, details: true)) {
             try expect(page.objects?.map(\.key), is: page.keys, "the keys of a page's infos")
             found += (page.objects ?? []).map { scope.name(of: $0.key) }
-            query.startAfter = page.next
-        } while query.startAfter != nil
+        }
         try expect(found, is: names, "the keys of all infos")
     }
 

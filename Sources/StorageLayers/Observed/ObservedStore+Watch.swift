@@ -27,9 +27,11 @@ extension ObservedStore {
         let query = bounded(query)
         let subscription = announcer.subscribe(query, overflow)
         guard query.start == .current else { return subscription.changes }
-        let present = PresentObjects(base, query)
+        let present = base.infos(ListQuery(prefix: query.prefix, pattern: query.pattern)).pull()
+        let isCaughtUp = Atomic(false)
         return StoreChanges { () async throws(StorageError) in
-            if let change = try await present.next() { return change }
+            if let info = try await present() { return .put(info) }
+            if !isCaughtUp.exchange(true, ordering: .relaxed) { return .caughtUp }
             return try await subscription.next()
         }
     }
@@ -38,41 +40,5 @@ extension ObservedStore {
         var bounded = query
         bounded.capacity = min(query.capacity, max(1, options.buffer))
         return bounded
-    }
-}
-
-/// The objects that are there when a watch begins, page by page, and then the word that these were all.
-private final class PresentObjects: Sendable {
-    private struct State {
-        var page: ArraySlice<ObjectInfo> = []
-        /// The next page; nil: there is none.
-        var query: ListQuery?
-        var isTold = false
-    }
-
-    private let base: any Store
-    private let state: Mutex<State>
-
-    init(_ base: any Store, _ query: WatchQuery) {
-        self.base = base
-        let list = ListQuery(prefix: query.prefix, pattern: query.pattern, details: true)
-        state = Mutex(State(query: list))
-    }
-
-    func next() async throws(StorageError) -> StoreChange? {
-        while true {
-            if let info = state.withLock({ $0.page.popFirst() }) { return .put(info) }
-            guard var query = state.withLock({ $0.query }) else { break }
-            let page = try await base.list(query)
-            query.startAfter = page.next
-            state.withLock { state in
-                state.page = (page.objects ?? [])[...]
-                state.query = page.next == nil ? nil : query
-            }
-        }
-        return state.withLock { state in
-            defer { state.isTold = true }
-            return state.isTold ? nil : .caughtUp
-        }
     }
 }

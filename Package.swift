@@ -49,11 +49,13 @@ let package = Package(
     ],
     targets: [
         .target(name: "Encodings", swiftSettings: strict),
+        .target(name: "Waiting", dependencies: [deque], swiftSettings: strict),
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
         .systemLibrary(name: "CMalloc"),
         .target(
-            name: "Storage", dependencies: ["Encodings", "COpenSSL", "CMalloc", crypto, deque], swiftSettings: strict),
+            name: "Storage", dependencies: ["Encodings", "Waiting", "COpenSSL", "CMalloc", crypto, deque],
+            swiftSettings: strict),
         .target(name: "CFiles"),
         .target(name: "FileStorage", dependencies: ["Storage", "CFiles", deque, crypto], swiftSettings: strict),
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
@@ -62,13 +64,16 @@ let package = Package(
             swiftSettings: strict),
         .systemLibrary(
             name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"]), .brew(["cnats"])]),
-        .target(name: "NATS", dependencies: ["CNATS", "Encodings", logging, deque, crypto], swiftSettings: strict),
         .target(
-            name: "JetStreamStorage", dependencies: ["Storage", "Encodings", "NATS", logging, crypto, deque],
+            name: "NATS", dependencies: ["CNATS", "Encodings", "Waiting", logging, deque, crypto],
+            swiftSettings: strict),
+        .target(
+            name: "JetStreamStorage",
+            dependencies: ["Storage", "Encodings", "Waiting", "NATS", logging, crypto, deque],
             swiftSettings: strict),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
-        .target(name: "HTTP", dependencies: ["CCurl", "Encodings"], swiftSettings: strict),
+        .target(name: "HTTP", dependencies: ["CCurl", "Encodings", "Waiting"], swiftSettings: strict),
         .target(name: "HTTPStorage", dependencies: ["Storage", "Encodings", "HTTP", crypto], swiftSettings: strict),
         .target(
             name: "S3Storage", dependencies: ["Storage", "Encodings", "HTTP", "HTTPStorage", logging, crypto],
@@ -80,7 +85,8 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
         .target(name: "Compression", dependencies: ["CZlib", "CZstd"], swiftSettings: strict),
         .target(
-            name: "StorageLayers", dependencies: ["Storage", "Encodings", "Compression", crypto, deque, metrics],
+            name: "StorageLayers",
+            dependencies: ["Storage", "Encodings", "Waiting", "Compression", crypto, deque, metrics],
             swiftSettings: strict),
         .target(name: "TieredStorage", dependencies: ["Storage", deque], swiftSettings: strict),
         .target(name: "StorageConformance", dependencies: ["Storage"], swiftSettings: strict),
@@ -90,13 +96,16 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "StorageService",
-            dependencies: ["Storage", "StorageWire", "NATS", "Encodings", logging, lifecycle, deque, metrics],
+            dependencies: [
+                "Storage", "StorageWire", "NATS", "Encodings", "Waiting", logging, lifecycle, deque, metrics,
+            ],
             swiftSettings: strict),
         .target(name: "PrometheusMetrics", dependencies: [metrics], swiftSettings: strict),
         .target(
             name: "StorageOperations",
             dependencies: [
-                "Storage", "StorageService", "NATS", "PrometheusMetrics", "Encodings", logging, lifecycle, metrics,
+                "Storage", "StorageService", "NATS", "PrometheusMetrics", "Encodings", "Waiting", logging, lifecycle,
+                metrics,
             ],
             resources: [
                 .embedInCode("Page/index.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
@@ -118,8 +127,8 @@ let package = Package(
             dependencies: [
                 "Storage", "StorageWire", "NATS", "StorageService", "StorageClient", "StorageConfiguration",
                 "JetStreamStorage", "FileStorage", "SQLiteStorage", "S3Storage", "GCSStorage", "StorageConformance",
-                "StorageSnapshot", "StorageOperations", "PrometheusMetrics", logging, lifecycle, signals, arguments,
-                metrics,
+                "StorageSnapshot", "StorageOperations", "PrometheusMetrics", "Waiting", logging, lifecycle, signals,
+                arguments, metrics,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -131,7 +140,8 @@ let package = Package(
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage", "NATS"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
-            name: "StorageTests", dependencies: ["Storage", "Encodings", "TestSupport"], swiftSettings: strict),
+            name: "StorageTests", dependencies: ["Storage", "Encodings", "Waiting", "TestSupport"],
+            swiftSettings: strict),
         .executableTarget(
             name: "store-writer", dependencies: ["FileStorage", "SQLiteStorage", "Storage"], path: "Tests/StoreWriter",
             swiftSettings: strict),

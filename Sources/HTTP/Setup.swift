@@ -1,4 +1,5 @@
 import CCurl
+import Waiting
 
 /// Sets options of an easy handle and remembers the first that failed.
 struct Setup {
@@ -36,10 +37,10 @@ struct Setup {
         set(CURLOPT_CAPATH, pointer: nil)
         if let file = options.certificateAuthorities { set(CURLOPT_CAINFO, file) }
         if let proxy = request.usesProxy ? options.proxy : "" { set(CURLOPT_PROXY, proxy) }
-        set(CURLOPT_CONNECTTIMEOUT_MS, options.connectTimeout.milliseconds)
+        set(CURLOPT_CONNECTTIMEOUT_MS, Int(options.connectTimeout.milliseconds))
         set(CURLOPT_LOW_SPEED_LIMIT, 1)
-        set(CURLOPT_LOW_SPEED_TIME, max(1, (options.stallTimeout.milliseconds + 999) / 1000))
-        if let timeout = request.timeout { set(CURLOPT_TIMEOUT_MS, max(1, timeout.milliseconds)) }
+        set(CURLOPT_LOW_SPEED_TIME, Int((options.stallTimeout.milliseconds + 999) / 1000))
+        if let timeout = request.timeout { set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds)) }
     }
 
     mutating func method(_ method: HTTPRequest.Method, _ size: Int?, hasBody: Bool) {
@@ -109,13 +110,5 @@ struct Setup {
         guard let context, origin == SEEK_SET else { return CURL_SEEKFUNC_CANTSEEK }
         let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
         return transfer.upload.seek(to: Int(offset)) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_CANTSEEK
-    }
-}
-
-extension Duration {
-    /// In whole milliseconds, at most a day's worth times a thousand.
-    fileprivate var milliseconds: Int {
-        let (seconds, attoseconds) = components
-        return Int(min(max(seconds, 0), 86_400_000)) * 1000 + Int(max(attoseconds, 0) / 1_000_000_000_000_000)
     }
 }

@@ -1,4 +1,5 @@
 import CNATS
+import Waiting
 
 /// What went over a connection since it was made.
 public struct ConnectionStatistics: Sendable, Hashable {

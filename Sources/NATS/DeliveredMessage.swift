@@ -1,3 +1,5 @@
+import Waiting
+
 /// A message that a durable consumer delivered, to be acknowledged once it is dealt with.
 public struct DeliveredMessage: Sendable {
     /// What was stored in the stream.

@@ -1,5 +1,6 @@
 import Encodings
 public import FoundationEssentials
+import Waiting
 
 /// A consumer that the server keeps, and that several processes may pull from: each message goes to one of them, again
 /// and again until it is acknowledged.

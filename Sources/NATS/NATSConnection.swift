@@ -2,6 +2,7 @@ import CNATS
 import Dispatch
 import Glibc
 import Synchronization
+import Waiting
 
 /// A connection to a NATS server, kept up by reconnecting. No operation blocks a thread of Swift's pool.
 ///
@@ -259,12 +260,5 @@ public final class NATSConnection: Sendable {
 
     private static func randomToken() -> String {
         String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
-    }
-}
-
-/// Runs a blocking call on a thread that is not Swift's.
-func offPool<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value {
-    await withUnsafeContinuation { continuation in
-        DispatchQueue.global().async { continuation.resume(returning: work()) }
     }
 }

@@ -1,3 +1,5 @@
+import Waiting
+
 /// The messages of one subscription, in order, for one reader.
 ///
 /// Letting go of it unsubscribes.

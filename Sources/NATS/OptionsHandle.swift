@@ -1,5 +1,6 @@
 import CNATS
 import Glibc
+import Waiting
 
 /// Owns the library's options while a connection is made.
 final class OptionsHandle {
@@ -74,15 +75,5 @@ final class OptionsHandle {
         if tls.skipVerification {
             try check(natsOptions_SkipServerVerification(pointer, true), "skipping verification")
         }
-    }
-}
-
-extension Duration {
-    /// In whole milliseconds, at least one.
-    var milliseconds: Int64 {
-        max(
-            1,
-            components.seconds.multipliedReportingOverflow(by: 1000).partialValue
-                + components.attoseconds / 1_000_000_000_000_000)
     }
 }

@@ -1,4 +1,5 @@
 import Synchronization
+import Waiting
 
 /// Pulls from a durable consumer, ahead of its reader; for one reader.
 public final class PullConsumer: Sendable {

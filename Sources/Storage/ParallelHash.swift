@@ -1,5 +1,6 @@
 import Dispatch
 import Synchronization
+import Waiting
 
 /// Hashes on a thread of its own, beside the transfer of what is hashed; holds a few chunks at most.
 package final class ParallelHash: Sendable {
@@ -36,9 +37,7 @@ package final class ParallelHash: Sendable {
 
     /// The digest of everything that was taken.
     package func finalize() async -> Digest {
-        await withCheckedContinuation { continuation in
-            queue.async { [self] in continuation.resume(returning: hash.withLock { $0.finalize() }) }
-        }
+        await offPool(on: queue) { [self] in hash.withLock { $0.finalize() } }
     }
 
     private func room() async {

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Synchronization
+import Waiting
 
 /// A temporary file without a name: gone with whoever holds it, or with the process. Its calls block a queue of its
 /// own, never Swift's threads.
@@ -19,14 +20,12 @@ package final class SpoolFile: Sendable {
     }
 
     package static func make() async throws(StorageError) -> SpoolFile {
-        let result = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                var path = Array((NSTemporaryDirectory() + "/nats-storage-XXXXXX").utf8CString)
-                let descriptor = mkstemp(&path)
-                let error = errno
-                if descriptor >= 0 { unlink(path) }
-                continuation.resume(returning: (descriptor, error))
-            }
+        let result = await offPool {
+            var path = Array((NSTemporaryDirectory() + "/nats-storage-XXXXXX").utf8CString)
+            let descriptor = mkstemp(&path)
+            let error = errno
+            if descriptor >= 0 { unlink(path) }
+            return (descriptor, error)
         }
         guard result.0 >= 0 else { throw failure("made", result.1) }
         return SpoolFile(result.0)
@@ -34,18 +33,14 @@ package final class SpoolFile: Sendable {
 
     /// Writes at the end.
     package func append(_ bytes: [UInt8]) async throws(StorageError) {
-        let error: Int32 = await withCheckedContinuation { continuation in
-            queue.async { [descriptor] in
-                var rest = bytes[...]
-                while !rest.isEmpty {
-                    let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-                    guard count > 0 || count < 0 && errno == EINTR else {
-                        return continuation.resume(returning: errno)
-                    }
-                    rest = rest.dropFirst(max(0, count))
-                }
-                continuation.resume(returning: 0)
+        let error: Int32 = await offPool(on: queue) { [descriptor] in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+                guard count > 0 || count < 0 && errno == EINTR else { return errno }
+                rest = rest.dropFirst(max(0, count))
             }
+            return 0
         }
         guard error == 0 else { throw Self.failure("written", error) }
     }
@@ -61,15 +56,13 @@ package final class SpoolFile: Sendable {
     }
 
     private func read(at offset: Int) async throws(StorageError) -> [UInt8] {
-        let result: Result<[UInt8], StorageError> = await withCheckedContinuation { continuation in
-            queue.async { [descriptor] in
-                var count = 0
-                let bytes = [UInt8](unsafeUninitializedCapacity: Self.chunk) { buffer, filled in
-                    count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
-                    filled = max(0, count)
-                }
-                continuation.resume(returning: count < 0 ? .failure(Self.failure("read", errno)) : .success(bytes))
+        let result: Result<[UInt8], StorageError> = await offPool(on: queue) { [descriptor] in
+            var count = 0
+            let bytes = [UInt8](unsafeUninitializedCapacity: Self.chunk) { buffer, filled in
+                count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+                filled = max(0, count)
             }
+            return count < 0 ? .failure(Self.failure("read", errno)) : .success(bytes)
         }
         return try result.get()
     }

@@ -1,7 +1,7 @@
-import Dispatch
 import Foundation
 import Storage
 import Synchronization
+import Waiting
 
 /// A file, or standard input, as a body that is read as it is sent.
 struct FileBody: Sendable {
@@ -44,16 +44,13 @@ struct FileBody: Sendable {
 
     private func read() async throws(StorageError) -> [UInt8]? {
         let descriptor = descriptor
-        let read: (bytes: [UInt8]?, error: Int32) = await withCheckedContinuation { continuation in
-            // A read may block: not on Swift's pool.
-            DispatchQueue.global().async {
-                var count = 0
-                let bytes = [UInt8](unsafeUninitializedCapacity: Self.chunk) { buffer, initialized in
-                    count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-                    initialized = max(0, count)
-                }
-                continuation.resume(returning: count < 0 ? (nil, errno) : (bytes, 0))
+        let read: (bytes: [UInt8]?, error: Int32) = await offPool {
+            var count = 0
+            let bytes = [UInt8](unsafeUninitializedCapacity: Self.chunk) { buffer, initialized in
+                count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                initialized = max(0, count)
             }
+            return count < 0 ? (nil, errno) : (bytes, 0)
         }
         guard let bytes = read.bytes else {
             throw StorageError(.invalid, "“\(path)” can't be read: \(String(cString: strerror(read.error)))")

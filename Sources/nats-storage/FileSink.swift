@@ -1,6 +1,6 @@
-import Dispatch
 import Foundation
 import Storage
+import Waiting
 
 /// Where bytes go as they come: a file, which appears when it is whole; or what is no file, such as standard output, a pipe
 /// or a device, which is written to where it is.
@@ -22,11 +22,11 @@ struct FileSink: Sendable {
     static func with<Value>(
         _ path: String, mode: mode_t = 0o600, _ body: (FileSink) async throws -> Value
     ) async throws -> Value {
-        let sink = try await unblocked { Result { () throws(StorageError) in try FileSink(path, mode) } }.get()
+        let sink = try await offPool { Result { () throws(StorageError) in try FileSink(path, mode) } }.get()
         defer { if sink.descriptor > STDERR_FILENO { close(sink.descriptor) } }
         do {
             let value = try await body(sink)
-            try await unblocked { Result { () throws(StorageError) in try sink.finish() } }.get()
+            try await offPool { Result { () throws(StorageError) in try sink.finish() } }.get()
             return value
         } catch {
             if sink.destination != nil { unlink(sink.partial) }
@@ -74,7 +74,7 @@ struct FileSink: Sendable {
 
     /// Writes all of `bytes`.
     func write(_ bytes: [UInt8]) async throws(StorageError) {
-        let error = await Self.unblocked { [descriptor] in
+        let error = await offPool { [descriptor] in
             var (written, error): (Int, Int32) = (0, 0)
             while written < bytes.count, error == 0 {
                 let count = bytes.withUnsafeBytes { buffer in
@@ -95,12 +95,5 @@ struct FileSink: Sendable {
 
     private func failure(_ error: Int32) -> StorageError {
         StorageError(.invalid, "\(name) can't be written: \(String(cString: strerror(error)))")
-    }
-
-    /// What may block runs elsewhere than on Swift's pool.
-    private static func unblocked<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: body()) }
-        }
     }
 }

@@ -1,6 +1,7 @@
 import Dispatch
 import Glibc
 import Synchronization
+import Waiting
 
 /// Writes lines to a file descriptor, on a thread of its own: whoever logs never waits for a reader.
 final class LogOutput: Sendable {
@@ -41,12 +42,7 @@ final class LogOutput: Sendable {
     func flush() async {
         let end = DispatchSemaphore(value: 0)
         queue.async { end.signal() }
-        await withUnsafeContinuation { continuation in
-            DispatchQueue.global().async {
-                _ = end.wait(timeout: .now() + .seconds(1))
-                continuation.resume()
-            }
-        }
+        await offPool { _ = end.wait(timeout: .now() + .seconds(1)) }
     }
 
     private func writeWaiting() {

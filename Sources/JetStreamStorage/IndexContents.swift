@@ -2,6 +2,7 @@ import FoundationEssentials
 import NATS
 import Storage
 import Synchronization
+import Waiting
 
 /// What an index knows of a bucket, and who waits for it to know more.
 final class IndexContents: Sendable {
@@ -43,8 +44,7 @@ final class IndexContents: Sendable {
         /// The last meta message that was applied.
         var applied: UInt64 = 0
         var received: UInt64 = 0
-        var waiters: [UInt64: Waiter] = [:]
-        var nextWaiter: UInt64 = 0
+        var waiters: [WaitNumber: Waiter] = [:]
         var checked = ContinuousClock.now
 
         mutating func insert(_ meta: StoredMeta) {
@@ -93,7 +93,7 @@ final class IndexContents: Sendable {
         mutating func takeSettled() -> [Waiter] {
             guard !waiters.isEmpty else { return [] }
             let settled = waiters.filter { settles($0.value.sequence) }
-            for id in settled.keys { waiters[id] = nil }
+            for number in settled.keys { waiters[number] = nil }
             return Array(settled.values)
         }
     }
@@ -261,28 +261,22 @@ final class IndexContents: Sendable {
 
     /// Waits until the message `sequence` was applied, until that can't be any more, or for `timeout`.
     func wait(for sequence: UInt64, timeout: Duration) async {
-        let id = state.withLock { state in
-            state.nextWaiter &+= 1
-            return state.nextWaiter
-        }
-        let timer = Timeouts.shared.schedule(after: timeout) { [weak self] in self?.giveUp(id) }
+        let number = WaitNumber()
+        let timer = Timeouts.shared.schedule(after: timeout) { [weak self] in self?.giveUp(number) }
         defer { Timeouts.shared.cancel(timer) }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isSettled = state.withLock { state in
-                    if state.settles(sequence) || Task.isCancelled { return true }
-                    state.waiters[id] = Waiter(sequence: sequence, continuation: continuation)
-                    return false
-                }
-                if isSettled { continuation.resume() }
+        await untilResumed { continuation in
+            state.withLock { state -> Void? in
+                if state.settles(sequence) || Task.isCancelled { return () }
+                state.waiters[number] = Waiter(sequence: sequence, continuation: continuation)
+                return nil
             }
         } onCancel: {
-            giveUp(id)
+            giveUp(number)
         }
     }
 
-    private func giveUp(_ id: UInt64) {
-        state.withLock { $0.waiters.removeValue(forKey: id) }?.continuation.resume()
+    private func giveUp(_ number: WaitNumber) {
+        state.withLock { $0.waiters.removeValue(forKey: number) }?.continuation.resume()
     }
 
     private func change(_ body: (inout State) -> Void) {

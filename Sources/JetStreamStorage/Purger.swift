@@ -3,6 +3,7 @@ import Logging
 import NATS
 import Storage
 import Synchronization
+import Waiting
 
 /// Removes the chunks of replaced and deleted objects in the background, and tries again until it is done. What it can't
 /// do before the process ends, or what is too much, a cleaning does later.
@@ -20,8 +21,7 @@ final class Purger: Sendable {
         /// How many of them have to try again.
         var failing = 0
         /// Whoever replaced an object and waits for room.
-        var writers: [UInt64: CheckedContinuation<Void, Never>] = [:]
-        var lastWriter: UInt64 = 0
+        var writers: [WaitNumber: CheckedContinuation<Void, Never>] = [:]
         var watchers: [CheckedContinuation<Void, Never>] = []
         /// Whether it was told that some are left to the cleaning.
         var hasOverflowed = false
@@ -153,27 +153,21 @@ final class Purger: Sendable {
     }
 
     private func waitForRoom() async {
-        let number = state.withLock { state in
-            state.lastWriter &+= 1
-            return state.lastWriter
-        }
+        let number = WaitNumber()
         let timer = Timeouts.shared.schedule(after: bucket.timeout) { [weak self] in self?.goOn(number) }
         defer { Timeouts.shared.cancel(timer) }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let waits = state.withLock { state in
-                    guard state.isFull, !Task.isCancelled else { return false }
-                    state.writers[number] = continuation
-                    return true
-                }
-                if !waits { continuation.resume() }
+        await untilResumed { continuation in
+            state.withLock { state -> Void? in
+                guard state.isFull, !Task.isCancelled else { return () }
+                state.writers[number] = continuation
+                return nil
             }
         } onCancel: {
             goOn(number)
         }
     }
 
-    private func goOn(_ writer: UInt64) {
+    private func goOn(_ writer: WaitNumber) {
         state.withLock { $0.writers.removeValue(forKey: writer) }?.resume()
     }
 }

@@ -1,5 +1,5 @@
-import DequeModule
 import Synchronization
+import Waiting
 
 /// How many bytes may be on their way to a server at once, shared by many writers, so that what they send together does
 /// not lie there so long that it counts as lost.
@@ -29,10 +29,7 @@ public final class FlightBudget: Sendable {
         /// What started earlier tells nothing new of what the server bears.
         var halved = ContinuousClock.now
         var inFlight = 0
-        var waiting: [Int: Waiter] = [:]
-        /// Their numbers in the order of their coming, and those of some that were cancelled.
-        var order: Deque<Int> = []
-        var lastNumber = 0
+        var waiting = WaitQueue<Waiter>()
 
         var isNearLimit: Bool { inFlight > limit / 2 }
 
@@ -43,21 +40,11 @@ public final class FlightBudget: Sendable {
             return true
         }
 
-        mutating func enqueue(_ number: Int, _ waiter: Waiter) {
-            if order.count > 2 * waiting.count + 64 { order.removeAll { waiting[$0] == nil } }
-            order.append(number)
-            waiting[number] = waiter
-        }
-
         mutating func takeAdmitted() -> [Continuation] {
             var admitted: [Continuation] = []
-            while let number = order.first {
-                if let waiter = waiting[number] {
-                    guard admit(waiter.bytes) else { break }
-                    waiting[number] = nil
-                    admitted.append(waiter.continuation)
-                }
-                order.removeFirst()
+            while let waiter = waiting.first, admit(waiter.bytes) {
+                _ = waiting.popFirst()
+                admitted.append(waiter.continuation)
             }
             return admitted
         }
@@ -118,20 +105,13 @@ public final class FlightBudget: Sendable {
 
     /// Waits; false where the task was cancelled first.
     private func turn(_ bytes: Int) async -> Bool {
-        let number = state.withLock { state in
-            state.lastNumber += 1
-            return state.lastNumber
-        }
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let answer: Bool? = state.withLock { state in
-                    // The handler may have run before: then nobody would end the wait.
-                    if Task.isCancelled { return false }
-                    if state.waiting.isEmpty, state.admit(bytes) { return true }
-                    state.enqueue(number, Waiter(bytes: bytes, continuation: continuation))
-                    return nil
-                }
-                if let answer { continuation.resume(returning: answer) }
+        let number = WaitNumber()
+        return await untilResumed { continuation in
+            state.withLock { state in
+                if Task.isCancelled { return false }
+                if state.waiting.isEmpty, state.admit(bytes) { return true }
+                state.waiting.append(Waiter(bytes: bytes, continuation: continuation), number)
+                return nil
             }
         } onCancel: {
             giveUp(number)
@@ -139,9 +119,9 @@ public final class FlightBudget: Sendable {
     }
 
     /// Those behind it may go on where it was the first.
-    private func giveUp(_ number: Int) {
+    private func giveUp(_ number: WaitNumber) {
         let (waiter, admitted) = state.withLock { state in
-            (state.waiting.removeValue(forKey: number), state.takeAdmitted())
+            (state.waiting.remove(number), state.takeAdmitted())
         }
         waiter?.continuation.resume(returning: false)
         for continuation in admitted { continuation.resume(returning: true) }

@@ -1,5 +1,6 @@
 import DequeModule
 import Synchronization
+import Waiting
 
 /// Changes on their way to one watcher: bounded, never waiting for the reader.
 ///
@@ -70,14 +71,7 @@ public final class ChangeQueue: Sendable {
     }
 
     private func next() async throws(StorageError) -> StoreChange? {
-        let outcome = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                if let outcome = wait(continuation) { continuation.resume(returning: outcome) }
-            }
-        } onCancel: {
-            giveUp()
-        }
-        return try outcome.get()
+        try await untilResumed({ wait($0) }, onCancel: { giveUp() }).get()
     }
 
     private func wait(_ continuation: CheckedContinuation<Outcome, Never>) -> Outcome? {

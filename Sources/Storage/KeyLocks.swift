@@ -1,5 +1,5 @@
-import DequeModule
 import Synchronization
+import Waiting
 
 /// One holder at a time for each key, in the order of asking.
 package final class KeyLocks: Sendable {
@@ -21,20 +21,16 @@ package final class KeyLocks: Sendable {
         deinit { release() }
     }
 
-    /// Is told whether the key is the waiter's now.
-    private struct Waiter {
-        let number: Int
-        let continuation: CheckedContinuation<Bool, Never>
-    }
+    /// Resumed with whether the key is the waiter's now.
+    private typealias Continuation = CheckedContinuation<Bool, Never>
 
     private struct State {
         /// Who waits for each key that is held.
-        var waiting: [ObjectKey: Deque<Waiter>] = [:]
-        var lastNumber = 0
+        var waiting: [ObjectKey: WaitQueue<Continuation>] = [:]
 
         mutating func take(_ key: ObjectKey) -> Bool {
             guard waiting[key] == nil else { return false }
-            waiting[key] = []
+            waiting[key] = WaitQueue()
             return true
         }
     }
@@ -54,18 +50,21 @@ package final class KeyLocks: Sendable {
     /// Waits for `key` as long as it may; nil: others held it for longer, or the task was cancelled.
     package func hold(_ key: ObjectKey, within patience: Duration) async -> Hold? {
         if state.withLock({ $0.take(key) }) { return Hold(self, key) }
-        let number = state.withLock { state in
-            state.lastNumber += 1
-            return state.lastNumber
-        }
+        let number = WaitNumber()
         let deadline = ContinuousClock.now + patience
         let timer = Task {
             guard (try? await Task.sleep(for: patience)) != nil else { return }
             giveUp(key, number)
         }
         defer { timer.cancel() }
-        let isHeld = await withTaskCancellationHandler {
-            await wait(for: key, number, until: deadline)
+        let isHeld = await untilResumed { continuation in
+            state.withLock { state in
+                // The timer may have run before.
+                if Task.isCancelled || deadline <= .now { return false }
+                if state.take(key) { return true }
+                state.waiting[key]?.append(continuation, number)
+                return nil
+            }
         } onCancel: {
             giveUp(key, number)
         }
@@ -80,42 +79,23 @@ package final class KeyLocks: Sendable {
         _ = await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
                 if state.take(key) { return true }
-                state.waiting[key]?.append(Waiter(number: 0, continuation: continuation))
+                state.waiting[key]?.append(continuation, WaitNumber())
                 return false
             }
             if isFree { continuation.resume(returning: true) }
         }
     }
 
-    private func wait(
-        for key: ObjectKey, _ number: Int, until deadline: ContinuousClock.Instant
-    ) async -> Bool {
-        await withCheckedContinuation { continuation in
-            let answer: Bool? = state.withLock { state in
-                // Handler and timer may have run before: then nobody would end the wait.
-                if Task.isCancelled || deadline <= .now { return false }
-                if state.take(key) { return true }
-                state.waiting[key]?.append(Waiter(number: number, continuation: continuation))
-                return nil
-            }
-            if let answer { continuation.resume(returning: answer) }
-        }
-    }
-
-    private func giveUp(_ key: ObjectKey, _ number: Int) {
-        let waiter = state.withLock { state -> Waiter? in
-            guard let index = state.waiting[key]?.firstIndex(where: { $0.number == number }) else { return nil }
-            return state.waiting[key]?.remove(at: index)
-        }
-        waiter?.continuation.resume(returning: false)
+    private func giveUp(_ key: ObjectKey, _ number: WaitNumber) {
+        state.withLock { $0.waiting[key]?.remove(number) }?.resume(returning: false)
     }
 
     private func unlock(_ key: ObjectKey) {
-        let next = state.withLock { state -> Waiter? in
+        let next = state.withLock { state -> Continuation? in
             if let next = state.waiting[key]?.popFirst() { return next }
             state.waiting[key] = nil
             return nil
         }
-        next?.continuation.resume(returning: true)
+        next?.resume(returning: true)
     }
 }

@@ -1,5 +1,5 @@
-import DequeModule
 import Synchronization
+import Waiting
 
 /// A number of permits, given out in the order of asking.
 package final class Permits: Sendable {
@@ -27,24 +27,7 @@ package final class Permits: Sendable {
         var free: Int
         /// How many have asked and not been answered.
         var asking = 0
-        var lastNumber = 0
-        /// Who waits, by number.
-        var waiting: [Int: Continuation] = [:]
-        /// Their numbers in the order of their coming, and those of some that were cancelled.
-        var order: Deque<Int> = []
-
-        mutating func enqueue(_ number: Int, _ continuation: Continuation) {
-            if order.count > 2 * waiting.count + 64 { order.removeAll { waiting[$0] == nil } }
-            order.append(number)
-            waiting[number] = continuation
-        }
-
-        mutating func dequeue() -> Continuation? {
-            while let number = order.popFirst() {
-                if let continuation = waiting.removeValue(forKey: number) { return continuation }
-            }
-            return nil
-        }
+        var waiting = WaitQueue<Continuation>()
     }
 
     private let maxWaiting: Int
@@ -63,21 +46,20 @@ package final class Permits: Sendable {
     ///
     /// - Throws: `unavailable` where too many wait already, `cancelled`.
     package func take() async throws(StorageError) -> Permit {
-        let number: Int? = try state.withLock { (state) throws(StorageError) in
+        let mustWait = try state.withLock { (state) throws(StorageError) in
             if state.free > 0 {
                 state.free -= 1
-                return nil
+                return false
             }
             guard state.asking < maxWaiting else {
                 throw StorageError(
                     .unavailable, "\(maxWaiting) operations wait for their turn already; try again later")
             }
             state.asking += 1
-            state.lastNumber += 1
-            return state.lastNumber
+            return true
         }
-        if let number {
-            let isGranted = await turn(number)
+        if mustWait {
+            let isGranted = await turn()
             state.withLock { $0.asking -= 1 }
             guard isGranted else { throw .cancelled }
         }
@@ -85,29 +67,26 @@ package final class Permits: Sendable {
     }
 
     /// Waits; false where the task was cancelled first.
-    private func turn(_ number: Int) async -> Bool {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let answer: Bool? = state.withLock { state in
-                    // The handler may have run before: then nobody would end the wait.
-                    if Task.isCancelled { return false }
-                    if state.free > 0 {
-                        state.free -= 1
-                        return true
-                    }
-                    state.enqueue(number, continuation)
-                    return nil
+    private func turn() async -> Bool {
+        let number = WaitNumber()
+        return await untilResumed { continuation in
+            state.withLock { state in
+                if Task.isCancelled { return false }
+                if state.free > 0 {
+                    state.free -= 1
+                    return true
                 }
-                if let answer { continuation.resume(returning: answer) }
+                state.waiting.append(continuation, number)
+                return nil
             }
         } onCancel: {
-            state.withLock { $0.waiting.removeValue(forKey: number) }?.resume(returning: false)
+            state.withLock { $0.waiting.remove(number) }?.resume(returning: false)
         }
     }
 
     private func takeBack() {
         let next = state.withLock { state -> Continuation? in
-            if let next = state.dequeue() { return next }
+            if let next = state.waiting.popFirst() { return next }
             state.free += 1
             return nil
         }

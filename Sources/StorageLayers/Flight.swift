@@ -1,5 +1,6 @@
 import Storage
 import Synchronization
+import Waiting
 
 /// One fetch for everybody who wants the same thing at the same time.
 ///
@@ -10,8 +11,7 @@ final class Flight<Value: Sendable>: Sendable {
 
     private struct State {
         var outcome: Outcome?
-        var waiting: [Int: Continuation] = [:]
-        var lastNumber = 0
+        var waiting: [WaitNumber: Continuation] = [:]
         /// How many have joined and not left.
         var passengers = 0
         var isAbandoned = false
@@ -54,20 +54,13 @@ final class Flight<Value: Sendable>: Sendable {
     ///
     /// - Throws: what the work threw, or `cancelled` where the waiting task was.
     func value() async throws(StorageError) -> Value {
-        let number = state.withLock { state in
-            state.lastNumber += 1
-            return state.lastNumber
-        }
-        let outcome = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let outcome = state.withLock { state -> Outcome? in
-                    if let outcome = state.outcome { return outcome }
-                    // The handler may have run before: then nobody would end the wait.
-                    if Task.isCancelled { return .failure(.cancelled) }
-                    state.waiting[number] = continuation
-                    return nil
-                }
-                if let outcome { continuation.resume(returning: outcome) }
+        let number = WaitNumber()
+        let outcome = await untilResumed { continuation in
+            state.withLock { state -> Outcome? in
+                if let outcome = state.outcome { return outcome }
+                if Task.isCancelled { return .failure(.cancelled) }
+                state.waiting[number] = continuation
+                return nil
             }
         } onCancel: {
             state.withLock { $0.waiting.removeValue(forKey: number) }?.resume(returning: .failure(.cancelled))

@@ -1,6 +1,7 @@
 import DequeModule
 import Storage
 import Synchronization
+import Waiting
 
 /// Changes on their way to one watcher that gets them all: who sends one waits while too many wait to be read.
 final class ChangeBuffer: Sendable {
@@ -63,14 +64,11 @@ final class ChangeBuffer: Sendable {
 
     private func wait(isReader: Bool, until isReady: (borrowing State) -> Bool) async {
         while !Task.isCancelled, !state.withLock({ isReady($0) || $0.isFinished }) {
-            await withTaskCancellationHandler {
-                await withCheckedContinuation { continuation in
-                    let isDone = state.withLock { state in
-                        if Task.isCancelled || isReady(state) || state.isFinished { return true }
-                        if isReader { state.reader = continuation } else { state.writers.append(continuation) }
-                        return false
-                    }
-                    if isDone { continuation.resume() }
+            await untilResumed { continuation in
+                state.withLock { state -> Void? in
+                    if Task.isCancelled || isReady(state) || state.isFinished { return () }
+                    if isReader { state.reader = continuation } else { state.writers.append(continuation) }
+                    return nil
                 }
             } onCancel: {
                 // Everybody looks again; who was not cancelled waits on.

@@ -1,6 +1,6 @@
-import DequeModule
 public import Storage
 import Synchronization
+import Waiting
 
 /// Locks by path, one holder at a time for each, in the order of asking.
 ///
@@ -9,21 +9,19 @@ import Synchronization
 /// until its timeout. Nothing remains of a path that nobody holds.
 public final class PathLocks: Sendable {
     private struct Waiter {
-        let ticket: UInt64
         let owner: String
         let continuation: CheckedContinuation<Result<Void, StorageError>, Never>
     }
 
     private struct Lock {
         var owner: String
-        var waiters: Deque<Waiter> = []
+        var waiters = WaitQueue<Waiter>()
     }
 
     private struct State {
         var locks: [ObjectKey: Lock] = [:]
-        var lastTicket: UInt64 = 0
         /// Why those who ask gave up, or that they did not.
-        var asking: [UInt64: StorageError?] = [:]
+        var asking: [WaitNumber: StorageError?] = [:]
     }
 
     private let state = Mutex(State())
@@ -51,28 +49,28 @@ public final class PathLocks: Sendable {
 
     private func lock(_ key: ObjectKey, _ owner: String, _ timeout: Duration?) async throws(StorageError) {
         if Task.isCancelled { throw .cancelled }
-        let ticket = state.withLock { state -> UInt64? in
+        let number = WaitNumber()
+        let mustWait = state.withLock { state in
             guard state.locks[key] != nil else {
                 state.locks[key] = Lock(owner: owner)
-                return nil
+                return false
             }
-            state.lastTicket += 1
-            state.asking.updateValue(nil, forKey: state.lastTicket)
-            return state.lastTicket
+            state.asking.updateValue(nil, forKey: number)
+            return true
         }
-        guard let ticket else { return }
-        defer { state.withLock { _ = $0.asking.removeValue(forKey: ticket) } }
+        guard mustWait else { return }
+        defer { state.withLock { _ = $0.asking.removeValue(forKey: number) } }
         let timer = timeout.map { timeout in
             Task {
                 guard (try? await Task.sleep(for: timeout)) != nil else { return }
-                self.giveUp(key, ticket, self.timeout(key, timeout))
+                self.giveUp(key, number, self.timeout(key, timeout))
             }
         }
         defer { timer?.cancel() }
-        let outcome = await withTaskCancellationHandler {
-            await withCheckedContinuation { wait(key, Waiter(ticket: ticket, owner: owner, continuation: $0)) }
+        let outcome = await untilResumed {
+            wait(key, number, Waiter(owner: owner, continuation: $0))
         } onCancel: {
-            giveUp(key, ticket, .cancelled)
+            giveUp(key, number, .cancelled)
         }
         try outcome.get()
     }
@@ -83,27 +81,25 @@ public final class PathLocks: Sendable {
             .timeout, "the lock of “\(key)” was not free within \(timeout): \(holder) it", key: key.rawValue)
     }
 
-    private func wait(_ key: ObjectKey, _ waiter: Waiter) {
-        let outcome = state.withLock { state -> Result<Void, StorageError>? in
-            if case .some(.some(let error)) = state.asking[waiter.ticket] { return .failure(error) }
+    /// Nil where it waits.
+    private func wait(_ key: ObjectKey, _ number: WaitNumber, _ waiter: Waiter) -> Result<Void, StorageError>? {
+        state.withLock { state in
+            if case .some(.some(let error)) = state.asking[number] { return .failure(error) }
             guard state.locks[key] != nil else {
                 state.locks[key] = Lock(owner: waiter.owner)
                 return .success(())
             }
-            state.locks[key]?.waiters.append(waiter)
+            state.locks[key]?.waiters.append(waiter, number)
             return nil
         }
-        if let outcome { waiter.continuation.resume(returning: outcome) }
     }
 
-    private func giveUp(_ key: ObjectKey, _ ticket: UInt64, _ error: StorageError) {
+    private func giveUp(_ key: ObjectKey, _ number: WaitNumber, _ error: StorageError) {
         let waiter = state.withLock { state -> Waiter? in
-            guard let index = state.locks[key]?.waiters.firstIndex(where: { $0.ticket == ticket }) else {
-                // Not waiting yet, or not any more.
-                if state.asking[ticket] != nil { state.asking.updateValue(error, forKey: ticket) }
-                return nil
-            }
-            return state.locks[key]?.waiters.remove(at: index)
+            if let waiter = state.locks[key]?.waiters.remove(number) { return waiter }
+            // Not waiting yet, or not any more.
+            if state.asking[number] != nil { state.asking.updateValue(error, forKey: number) }
+            return nil
         }
         waiter?.continuation.resume(returning: .failure(error))
     }

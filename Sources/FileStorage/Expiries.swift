@@ -9,7 +9,7 @@ final class Expiries: Sendable {
     private struct State {
         var order = ExpiryOrder()
         var count = 0
-        var areTold = false
+        var areReported = false
         /// The walk over all objects that is under way.
         var walk: ObjectWalk?
         var nextWalk = Date.distantPast
@@ -20,19 +20,19 @@ final class Expiries: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether somebody asks for what expired, to tell of it: nobody else is to remove it then.
-    var areTold: Bool { state.withLock { $0.areTold } }
+    /// Whether somebody asks for what expired, to report it: nobody else is to remove it then.
+    var areReported: Bool { state.withLock { $0.areReported } }
 
     /// From now on somebody does.
-    func startTelling() {
-        state.withLock { $0.areTold = true }
+    func startReporting() {
+        state.withLock { $0.areReported = true }
     }
 
     /// Remembers when an object expires, where anybody asks.
     func learn(_ info: ObjectInfo) {
         guard let time = info.expires else { return }
         state.withLock { state in
-            guard state.areTold, state.count < Self.capacity else { return }
+            guard state.areReported, state.count < Self.capacity else { return }
             if state.order.insert(info.key, at: time) { state.count += 1 }
         }
     }

@@ -8,7 +8,7 @@ extension FileStore: MaintainedStore {
     public func maintain() async throws(StorageError) -> Upkeep {
         do throws(StorageError) {
             try root.checkOpen()
-            expiries.startTelling()
+            expiries.startReporting()
             let (sweeper, now) = (sweeper, now())
             var expired = try await threads.run { () throws(StorageError) in try sweeper.removeDue() }
             var isMore = expired.count == Sweeper.stepSize

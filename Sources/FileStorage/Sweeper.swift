@@ -30,7 +30,7 @@ struct Sweeper: Sendable {
             queue.asyncAfter(deadline: .now() + max(1, interval.seconds)) { [weak store] in
                 guard let store, (try? store.root.checkOpen()) != nil else { return }
                 // What fails now is tried again the next time.
-                _ = try? store.sweeper.sweep(removesExpired: !store.expiries.areTold)
+                _ = try? store.sweeper.sweep(removesExpired: !store.expiries.areReported)
                 next(store)
             }
         }

@@ -115,13 +115,13 @@ struct GCSBucket: Sendable {
     }
 
     private static func holds(_ response: HTTPResponse, _ range: Range<Int>, of generation: Int64) -> Bool {
-        if let told = response.headers["x-goog-generation"], told != String(generation) { return false }
+        if let found = response.headers["x-goog-generation"], found != String(generation) { return false }
         // Without a range, all of it: right where all of it was asked for.
-        guard let told = response.headers["Content-Range"] else {
+        guard let extent = response.headers["Content-Range"] else {
             return response.status != 206 && range.lowerBound == 0
                 && response.headers["Content-Length"] == String(range.upperBound)
         }
-        return told.hasPrefix("bytes \(range.lowerBound)-\(range.upperBound - 1)/")
+        return extent.hasPrefix("bytes \(range.lowerBound)-\(range.upperBound - 1)/")
     }
 
     func setAttributes(

@@ -223,12 +223,12 @@ struct GCSPut: Sendable {
             let response = try await bucket.client.send(request)
             let body = try await GCSClient.collect(response.body, 16 << 20)
             guard response.status == 308 else { return JSONValue.parse(body) }
-            let told = Self.end(response.headers["Range"]) ?? -1
-            // Compared before it is subtracted: a server may tell any number.
-            guard told >= offset, told - offset <= bytes.count, told - offset > kept || tries < 5 else {
+            let keptEnd = Self.end(response.headers["Range"]) ?? -1
+            // Compared before it is subtracted: a server may say any number.
+            guard keptEnd >= offset, keptEnd - offset <= bytes.count, keptEnd - offset > kept || tries < 5 else {
                 throw GCSFailure(nonsense: "an upload that keeps other bytes than were sent")
             }
-            let end = told - offset
+            let end = keptEnd - offset
             tries = end > kept ? 0 : tries + 1
             kept = end
             if kept == bytes.count && total == nil { return nil }

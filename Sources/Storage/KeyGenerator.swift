@@ -116,32 +116,3 @@ enum TimeBucket {
         Int64(exactly: time.timeIntervalSince1970.rounded(.down)) ?? 0
     }
 }
-
-/// Random identifiers of 22 letters and digits, as NATS clients make them.
-package enum NUID {
-    private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
-
-    /// A new identifier: 128 random bits in 22 characters, so that two are never the same.
-    package static func next() -> String {
-        text(UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
-    }
-
-    /// The same identifier each time for the same name, and another one for any other.
-    package static func derived(from name: String) -> String {
-        let (first, second) = Digest(of: name.utf8).firstWords
-        return text(first, second)
-    }
-
-    private static func text(_ first: UInt64, _ second: UInt64) -> String {
-        String(unsafeUninitializedCapacity: 22) { text in
-            for (half, word) in [first, second].enumerated() {
-                var word = word
-                for index in 0..<11 {
-                    text[half * 11 + index] = alphabet[Int(word % 62)]
-                    word /= 62
-                }
-            }
-            return 22
-        }
-    }
-}

@@ -21,15 +21,15 @@ extension MemoryStore: WatchableStore {
             }
             let changes = queue.changes
             guard query.start == .current else { return changes }
-            let first = Mutex((next: 0, isTold: false))
+            let first = Mutex((next: 0, isCaughtUp: false))
             return StoreChanges { () async throws(StorageError) in
                 let change: StoreChange? = first.withLock { first in
                     if first.next < current.count {
                         first.next += 1
                         return .put(current[first.next - 1].info)
                     }
-                    defer { first.isTold = true }
-                    return first.isTold ? nil : .caughtUp
+                    defer { first.isCaughtUp = true }
+                    return first.isCaughtUp ? nil : .caughtUp
                 }
                 if let change { return change }
                 return try await changes.makeAsyncIterator().next()

@@ -1,32 +1,3 @@
-/// What has to hold for a write to happen.
-public enum Precondition: Sendable, Hashable {
-    /// Nothing: the write always happens.
-    case none
-    /// Nothing is stored under the key: create only.
-    case absent
-    /// This is the current version.
-    case matches(Version)
-
-    /// Whether it holds for what is there now.
-    public func holds(for current: Version?) -> Bool {
-        switch self {
-        case .none: true
-        case .absent: current == nil
-        case .matches(let version): current == version
-        }
-    }
-
-    /// Throws `preconditionFailed`, with the current version, unless it holds for what is under `key` now.
-    public func check(_ current: Version?, of key: ObjectKey) throws(StorageError) {
-        guard holds(for: current) else { throw .preconditionFailed(key: key, self, current: current) }
-    }
-
-    /// What a read asks for: this version, or none where it says nothing.
-    public init(ifMatch version: Version?) {
-        self = version.map { .matches($0) } ?? .none
-    }
-}
-
 /// How to put.
 public struct PutOptions: Sendable {
     /// What has to hold at the moment when the object becomes visible.
@@ -121,25 +92,4 @@ public struct SetMetadataOptions: Sendable {
     public init(precondition: Precondition = .none) {
         self.precondition = precondition
     }
-}
-
-/// What a store can do beyond the plain operations; what is missing throws `unsupported`, it is never ignored.
-public struct Capabilities: OptionSet, Sendable, Hashable {
-    public let rawValue: Int
-
-    /// The set that `rawValue` encodes.
-    public init(rawValue: Int) {
-        self.rawValue = rawValue
-    }
-
-    /// `Precondition.absent` on put.
-    public static let createOnly = Capabilities(rawValue: 1 << 0)
-    /// `Precondition.matches` on put and delete.
-    public static let compareAndSwap = Capabilities(rawValue: 1 << 1)
-    /// `timeToLive` on put.
-    public static let timeToLive = Capabilities(rawValue: 1 << 2)
-    /// `setMetadata`.
-    public static let metadataUpdate = Capabilities(rawValue: 1 << 3)
-    /// `messageID` on put.
-    public static let messageID = Capabilities(rawValue: 1 << 4)
 }

@@ -30,10 +30,3 @@ struct RecentIDs {
         }
     }
 }
-
-extension Duration {
-    /// In seconds, fractions included.
-    package var seconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) * 1e-18
-    }
-}

@@ -13,21 +13,21 @@ public protocol StoreLayer: Store {
     var watcher: StoreWatcher? { get }
 
     /// How the layer itself is looked after, beside what lies beneath; nil where it need not be.
-    var keeper: StoreKeeper? { get }
+    var maintainer: StoreMaintainer? { get }
 }
 
 /// How a store is followed: ``WatchableStore/watch(_:)`` of that store, or of one beneath it.
 public typealias StoreWatcher = @Sendable (WatchQuery) async throws(StorageError) -> StoreChanges
 
 /// How a store is looked after: ``MaintainedStore/maintain()`` of that store, or of one beneath it.
-public typealias StoreKeeper = @Sendable () async throws(StorageError) -> Upkeep
+public typealias StoreMaintainer = @Sendable () async throws(StorageError) -> Upkeep
 
 extension StoreLayer {
     /// The same info: that of a layer that changes nothing of it.
     public func shown(_ info: ObjectInfo) -> ObjectInfo? { info }
 
     /// None: that of a layer that keeps nothing of its own.
-    public var keeper: StoreKeeper? { nil }
+    public var maintainer: StoreMaintainer? { nil }
 
     /// Follows the one store beneath, whose keys are the layer's too.
     public var watcher: StoreWatcher? {
@@ -48,17 +48,17 @@ extension Store {
     }
 
     /// What looks after the store and all that lies beneath its layers; what expired is told as the store shows it.
-    public var keepers: [StoreKeeper] {
+    public var maintainers: [StoreMaintainer] {
         if let store = self as? any MaintainedStore {
-            let keep: StoreKeeper = { () async throws(StorageError) in try await store.maintain() }
-            return [keep]
+            let maintain: StoreMaintainer = { () async throws(StorageError) in try await store.maintain() }
+            return [maintain]
         }
         guard let layer = self as? any StoreLayer else { return [] }
-        var keepers = layer.keeper.map { [$0] } ?? []
+        var maintainers = layer.maintainer.map { [$0] } ?? []
         for store in layer.beneath {
-            for keep in store.keepers { keepers.append(layer.shown(by: keep)) }
+            for maintain in store.maintainers { maintainers.append(layer.shown(by: maintain)) }
         }
-        return keepers
+        return maintainers
     }
 }
 
@@ -68,9 +68,9 @@ extension StoreLayer {
         return shown(info).map { .put($0) }
     }
 
-    fileprivate func shown(by keep: @escaping StoreKeeper) -> StoreKeeper {
+    fileprivate func shown(by maintain: @escaping StoreMaintainer) -> StoreMaintainer {
         { () async throws(StorageError) in
-            var upkeep = try await keep()
+            var upkeep = try await maintain()
             upkeep.expired = upkeep.expired.compactMap { shown($0) }
             return upkeep
         }

@@ -59,7 +59,7 @@ public struct BlockStore: StoreLayer {
     public func shown(_ info: ObjectInfo) -> ObjectInfo? { try? BlockReference.shown(info, hidden) }
 
     /// Collects blocks on the schedule; nil over a store without compare-and-swap, where ``collect()`` can't.
-    public var keeper: StoreKeeper? {
+    public var maintainer: StoreMaintainer? {
         guard base.capabilities.contains(.compareAndSwap), options.collectEvery != nil else { return nil }
         return { () async throws(StorageError) in
             if schedule.isDue { _ = try await collect() }

@@ -44,7 +44,7 @@ final class Cache: Sendable {
     /// A flight under way, and what its key was told to be since it started.
     struct Course<Value: Sendable> {
         let flight: Flight<Value>
-        var told: CacheNews?
+        var news: CacheNews?
     }
 
     struct State {
@@ -133,7 +133,7 @@ final class Cache: Sendable {
         let brought: Brought =
             switch outcome {
             case .success(.kept(let entry)): .entry(entry)
-            case .success(.passing(let handover)) where handover.key == key: .told(.version(handover.version))
+            case .success(.passing(let handover)) where handover.key == key: .news(.version(handover.version))
             case .success(.passing): .nothing
             case .failure(let error): brought(key, error)
             }
@@ -156,13 +156,13 @@ final class Cache: Sendable {
         /// Something to keep.
         case entry(CacheEntry)
         /// Something that passes by.
-        case told(CacheNews)
+        case news(CacheNews)
         case nothing
     }
 
     private func brought(_ key: ObjectKey, _ error: StorageError) -> Brought {
         if let entry = absence(key, error) { return .entry(entry) }
-        return CacheNews(error).map { .told($0) } ?? .nothing
+        return CacheNews(error).map { .news($0) } ?? .nothing
     }
 
     /// The time by which entries age.
@@ -204,21 +204,21 @@ final class Cache: Sendable {
     /// Takes notice of what the store beneath told past the cache: what is known otherwise is old.
     func notice(_ infos: [ObjectInfo]) {
         state.withLock { state in
-            for info in infos { state.tell(info.key, .version(info.version)) }
+            for info in infos { state.notice(info.key, .version(info.version)) }
         }
     }
 
     /// The same for what a failure tells.
     func notice(_ key: ObjectKey, _ error: StorageError) {
         guard let news = CacheNews(error) else { return }
-        state.withLock { $0.tell(key, news) }
+        state.withLock { $0.notice(key, news) }
     }
 
     /// The same for keys that exist.
     func notice(existing keys: [ObjectKey]) {
         guard options.negativeTimeToLive != nil else { return }
         state.withLock { state in
-            for key in keys { state.tell(key, .exists) }
+            for key in keys { state.notice(key, .exists) }
         }
     }
 
@@ -264,7 +264,7 @@ extension Cache.State {
     ) -> Cache.Plan<Value> {
         guard isOn, writes[key] == nil else { return .past }
         // Somebody was told something since it started, which it may be older than.
-        if let course = self[keyPath: flights][key], course.told == nil, course.flight.join() {
+        if let course = self[keyPath: flights][key], course.news == nil, course.flight.join() {
             statistics.shared += 1
             return .join(course.flight)
         }
@@ -285,30 +285,30 @@ extension Cache.State {
         switch brought {
         case .entry(let entry):
             let news = CacheNews(entry)
-            if course.told.map({ news.agrees(with: $0) }) ?? true { keep(entry, key) }
-            tell(key, news)
-        case .told(let news): tell(key, news)
+            if course.news.map({ news.agrees(with: $0) }) ?? true { keep(entry, key) }
+            notice(key, news)
+        case .news(let news): notice(key, news)
         case .nothing: break
         }
     }
 
     /// Takes notice of what somebody was told: an entry that says otherwise is forgotten, and a flight that started before
     /// counts only if it brings the same.
-    fileprivate mutating func tell(_ key: ObjectKey, _ news: CacheNews) {
+    fileprivate mutating func notice(_ key: ObjectKey, _ news: CacheNews) {
         if let entry = entries.peek(key), !CacheNews(entry).agrees(with: news) { return invalidate(key) }
-        tell(key, news, \.objects)
-        tell(key, news, \.infos)
+        notice(key, news, \.objects)
+        notice(key, news, \.infos)
     }
 
-    private mutating func tell<Value>(
+    private mutating func notice<Value>(
         _ key: ObjectKey, _ news: CacheNews, _ flights: WritableKeyPath<Self, [ObjectKey: Cache.Course<Value>]>
     ) {
         guard !self[keyPath: flights].isEmpty, let course = self[keyPath: flights][key] else { return }
-        if let told = course.told, !told.agrees(with: news) {
+        if let earlier = course.news, !earlier.agrees(with: news) {
             // Of two versions nobody knows which is newer.
             self[keyPath: flights][key] = nil
-        } else if course.told == nil || course.told == .exists {
-            self[keyPath: flights][key]?.told = news
+        } else if course.news == nil || course.news == .exists {
+            self[keyPath: flights][key]?.news = news
         }
     }
 

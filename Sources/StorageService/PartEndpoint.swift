@@ -14,8 +14,8 @@ struct PartEndpoint: Endpoint {
         (try? uploads.find(id(request)))?.key.rawValue
     }
 
-    /// A commit that runs out of time ends the upload, which tells.
-    func isTold(_ error: StorageError, of request: Request) -> Bool {
+    /// A commit that runs out of time ends the upload, which reports it.
+    func isReportedElsewhere(_ error: StorageError, of request: Request) -> Bool {
         error.kind == .timeout && operation(request) == "commit"
     }
 

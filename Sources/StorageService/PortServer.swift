@@ -169,7 +169,7 @@ struct PortServer: Sendable {
         _ error: StorageError, _ request: Request, _ replySubject: String, _ start: ContinuousClock.Instant
     ) async {
         logger.failed(port.rawValue, error, request)
-        if !endpoint.isTold(error, of: request) {
+        if !endpoint.isReportedElsewhere(error, of: request) {
             events.failed(error, port.rawValue, key: endpoint.key(of: request), request)
         }
         let reply = endpoint.reply(to: error)

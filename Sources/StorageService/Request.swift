@@ -98,8 +98,8 @@ protocol Endpoint: Sendable {
     /// The key that an error concerns, where the error itself does not tell.
     func key(of request: Request) -> String?
 
-    /// Whether somebody else tells the world of the error with which `request` ended.
-    func isTold(_ error: StorageError, of request: Request) -> Bool
+    /// Whether somebody else reports the error with which `request` ended.
+    func isReportedElsewhere(_ error: StorageError, of request: Request) -> Bool
 
     /// What metrics call the work on a request, a word of few; nil: as the port.
     func operation(_ request: Request) -> String?
@@ -116,7 +116,7 @@ extension Endpoint {
 
     func key(of request: Request) -> String? { request.headers.first(WireHeader.key) }
 
-    func isTold(_ error: StorageError, of request: Request) -> Bool { false }
+    func isReportedElsewhere(_ error: StorageError, of request: Request) -> Bool { false }
 
     func operation(_ request: Request) -> String? { nil }
 }

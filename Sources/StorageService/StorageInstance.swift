@@ -9,7 +9,7 @@ import StorageWire
 public struct StorageInstance: Service, CustomStringConvertible {
     private let configuration: InstanceConfiguration
     private let store: any Store
-    private let keepers: [StoreKeeper]
+    private let maintainers: [StoreMaintainer]
     private let connection: NATSConnection
     private let monitor: InstanceMonitor
     private let logger: Logger
@@ -29,7 +29,7 @@ public struct StorageInstance: Service, CustomStringConvertible {
     ) {
         self.configuration = configuration
         self.store = store
-        keepers = store.keepers
+        maintainers = store.maintainers
         self.connection = connection
         self.monitor = monitor ?? InstanceMonitor(configuration)
         self.logger = logger
@@ -133,8 +133,8 @@ public struct StorageInstance: Service, CustomStringConvertible {
             for subscription in listening.questions { group.addTask { try await answer(discovery, subscription) } }
             for input in listening.inputs { group.addTask { try await input.run() } }
             group.addTask { await sweep(uploads) }
-            for keeper in keepers {
-                group.addTask { await Housekeeper(keep: keeper, context: context, logger: logger).run() }
+            for maintain in maintainers {
+                group.addTask { await Maintenance(maintain: maintain, context: context, logger: logger).run() }
             }
             try await group.waitForAll()
         }

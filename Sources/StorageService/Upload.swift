@@ -120,18 +120,18 @@ final class Upload: Sendable {
         }
     }
 
-    /// The put has ended; `tell` says so to the world, in the key's order.
+    /// The put has ended; `report` says so to the world, in the key's order.
     func end(
-        _ result: Result<ObjectInfo, StorageError>, _ tell: (Result<ObjectInfo, StorageError>) -> Void
+        _ result: Result<ObjectInfo, StorageError>, _ report: (Result<ObjectInfo, StorageError>) -> Void
     ) async {
         if let hold = state.withLock({ $0.hold.take() }) {
-            tell(result)
+            report(result)
             hold.release()
         } else {
             // What it runs does not throw.
-            try? await locks.withLock(key) { tell(result) }
+            try? await locks.withLock(key) { report(result) }
         }
-        let told = state.withLock { state -> [Occasion] in
+        let occasions = state.withLock { state -> [Occasion] in
             defer { state.result = result }
             guard case .failure(let error) = result else {
                 // Also where it was given up too late.
@@ -140,7 +140,7 @@ final class Upload: Sendable {
             }
             return state.fail(error)
         }
-        told.forEach { $0.happen() }
+        occasions.forEach { $0.happen() }
         ended.happen()
     }
 
@@ -148,7 +148,7 @@ final class Upload: Sendable {
 
     /// Takes a part in; gives what to wait for until the put has it, nil where it has. A part that came before is fine.
     func receive(_ number: Int, _ bytes: [UInt8]) throws(StorageError) -> Occasion? {
-        let (outcome, told) = state.withLock { state -> (Result<Occasion?, StorageError>, [Occasion]) in
+        let (outcome, occasions) = state.withLock { state -> (Result<Occasion?, StorageError>, [Occasion]) in
             state.lastActivity = .now
             if let error = state.failure { return (.failure(error), []) }
             if number < state.next { return (.success(nil), []) }
@@ -164,7 +164,7 @@ final class Upload: Sendable {
             state.last = max(state.last, number)
             return (.success(part.taken), [state.news.take()].compactMap { $0 })
         }
-        told.forEach { $0.happen() }
+        occasions.forEach { $0.happen() }
         return try outcome.get()
     }
 
@@ -234,16 +234,16 @@ final class Upload: Sendable {
 
     /// Gives the upload up: the put throws and leaves nothing, unless it has ended.
     func fail(_ error: StorageError) {
-        let told = state.withLock { $0.fail(error) }
-        told.forEach { $0.happen() }
+        let occasions = state.withLock { $0.fail(error) }
+        occasions.forEach { $0.happen() }
     }
 
     /// Gives it up unless a commit has come.
     func failUncommitted(_ error: StorageError) {
-        let told = state.withLock { state in
+        let occasions = state.withLock { state in
             if case .committed? = state.ending { return [Occasion]() }
             return state.fail(error)
         }
-        told.forEach { $0.happen() }
+        occasions.forEach { $0.happen() }
     }
 }

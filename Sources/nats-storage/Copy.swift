@@ -62,17 +62,17 @@ struct Copy: AsyncParsableCommand {
     }
 
     private func show(_ step: StoreCopy.Step) {
-        if isTold { StatusLine.clear() }
+        if printsEach { StatusLine.clear() }
         switch step {
         case .failed(let key, let error): complain("\(key): \(error)")
-        case .copied(let info) where isTold: print("copy", info.key, info.size)
-        case .changed(let info) where isTold: print("metadata", info.key)
-        case .deleted(let key) where isTold: print("delete", key)
+        case .copied(let info) where printsEach: print("copy", info.key, info.size)
+        case .changed(let info) where printsEach: print("metadata", info.key)
+        case .deleted(let key) where printsEach: print("delete", key)
         default: break
         }
     }
 
-    private var isTold: Bool { (verbose || dryRun) && !json }
+    private var printsEach: Bool { (verbose || dryRun) && !json }
 
     private func summary(_ progress: StoreCopy.Progress) -> String {
         let done = dryRun ? "would be " : ""

@@ -37,9 +37,9 @@ extension FaultTests {
         try await server.fail(["kind": "lost", "method": "POST", "match": "uploads"])
         try await hasty.put("large", ObjectBody(bytes(11 << 20)))
         try await Task.sleep(for: .seconds(1.1))
-        for keep in patient.keepers { #expect(try await keep().expired == []) }
+        for maintain in patient.maintainers { #expect(try await maintain().expired == []) }
         #expect(try await server.state().uploads == 1)
-        for keep in hasty.keepers { #expect(try await keep().expired == []) }
+        for maintain in hasty.maintainers { #expect(try await maintain().expired == []) }
         #expect(try await server.state().uploads == 0)
     }
 

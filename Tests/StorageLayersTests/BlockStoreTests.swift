@@ -85,7 +85,7 @@ import Testing
         let store = try BlockStore(expiring, options, now: clock.now)
         func lookAfter() async throws -> [ObjectInfo] {
             var told: [ObjectInfo] = []
-            for keep in store.keepers { told += try await keep().expired }
+            for maintain in store.maintainers { told += try await maintain().expired }
             return told
         }
         #expect(try await lookAfter() == [])
@@ -101,7 +101,7 @@ import Testing
         }
         #expect(try await store.bytes("stays") == Array("stays".utf8))
         // Where it can't tell a block that has just come to use, it leaves them all.
-        #expect(try self.store(over: ProbeStore(base, capabilities: [], object: [])).keepers.isEmpty)
+        #expect(try self.store(over: ProbeStore(base, capabilities: [], object: [])).maintainers.isEmpty)
     }
 
     /// A put comes to use an old block between the moment when it was found unreferenced and its removal.

@@ -83,7 +83,9 @@ import Testing
             ObjectInfo(
                 key: try ObjectKey(validating: key), size: 1, version: Version("old"), digest: nil, modified: .now)
         }
-        let store = GetStore(keeper: { () async throws(StorageError) in Upkeep(expired: infos, next: .distantFuture) })
+        let store = GetStore(maintainer: { () async throws(StorageError) in
+            Upkeep(expired: infos, next: .distantFuture)
+        })
         try await store.put("replaced", ObjectBody("new"))
         let server = try await NATSServer(.newest)
         var options = NATSOptions()

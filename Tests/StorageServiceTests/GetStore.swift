@@ -8,7 +8,7 @@ struct GetStore: StoreLayer, ForwardingStore {
     var respond: @Sendable () async throws(StorageError) -> Void = { () async throws(StorageError) in }
     var beforePut: @Sendable () async -> Void = {}
     var capabilities: Capabilities = [.createOnly, .compareAndSwap, .timeToLive, .metadataUpdate, .messageID]
-    var keeper: StoreKeeper?
+    var maintainer: StoreMaintainer?
     var beneath: [any Store] { [] }
 
     /// Gets last until they are cancelled.

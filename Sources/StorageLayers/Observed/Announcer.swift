@@ -130,19 +130,19 @@ final class Announcer: Sendable {
     }
 
     private func end(_ key: ObjectKey, _ shard: Shard, _ outcome: Outcome) async {
-        let isTold = shard.activities.withLock { activities in
+        let isAnnounced = shard.activities.withLock { activities in
             var isInOrder = activities.isAlone(key)
             if case .unknown = outcome { isInOrder = false }
             if case .nothing = outcome { isInOrder = true }
             guard isInOrder || !isWatched else { return false }
             // Told under the lock: no other write of the key begins before.
-            if case .changed(let change) = outcome { tell(change) }
+            if case .changed(let change) = outcome { send(change) }
             activities.leave(key)
             return true
         }
-        if !isTold {
+        if !isAnnounced {
             // What it runs does not throw.
-            try? await turns.withLock(key) { await tellWhatIsThere(key, shard) }
+            try? await turns.withLock(key) { await announceWhatIsThere(key, shard) }
             shard.activities.withLock { $0.leave(key) }
         }
         await waitForRoom(key)
@@ -152,10 +152,10 @@ final class Announcer: Sendable {
         hub.isWatched || state.withLock { state in state.lossless.contains { $0.buffer != nil } }
     }
 
-    private func tellWhatIsThere(_ key: ObjectKey, _ shard: Shard) async {
+    private func announceWhatIsThere(_ key: ObjectKey, _ shard: Shard) async {
         // Cancelled or not: who watches has to hear of it.
         let change = await Task { await whatIsThere(key) }.value
-        shard.activities.withLock { _ in tell(change) }
+        shard.activities.withLock { _ in send(change) }
     }
 
     private func whatIsThere(_ key: ObjectKey) async -> StoreChange {
@@ -167,7 +167,7 @@ final class Announcer: Sendable {
         }
     }
 
-    private func tell(_ change: StoreChange) {
+    private func send(_ change: StoreChange) {
         hub.send(change)
         state.withLock { state in
             for watcher in state.lossless where change.key.map(watcher.query.admits) ?? true {

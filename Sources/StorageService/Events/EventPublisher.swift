@@ -69,8 +69,8 @@ struct EventPublisher: Sendable {
     func failed(_ error: StorageError, _ operation: String, key: String?, _ request: Request) {
         let key = key ?? error.key ?? ""
         // A key that is none may be of any length.
-        let told = key.utf8.count > ObjectKey.maximumBytes ? key.abbreviated : key
-        var event = StorageEvent(.failed, key: told, instance: instance).traced(request)
+        let shown = key.utf8.count > ObjectKey.maximumBytes ? key.abbreviated : key
+        var event = StorageEvent(.failed, key: shown, instance: instance).traced(request)
         event.error = ErrorCodec.Detail(error)
         event.operation = operation
         send(event)

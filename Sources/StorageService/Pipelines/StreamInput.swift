@@ -44,14 +44,14 @@ struct StreamInput: Sendable {
                 return try await JetStream(connection).pullConsumer(
                     stream, durable, window: pipeline.input.maxInFlight)
             } catch {
-                guard error.isTransient, error.code != .cancelled, !Pauses.isOver else { throw told(error) }
+                guard error.isTransient, error.code != .cancelled, !Pauses.isOver else { throw explained(error) }
                 pipeline.logger.warning("stream “\(stream)” is not there yet: \(error)")
                 try await Task.sleep(for: .milliseconds(500))
             }
         }
     }
 
-    private func told(_ error: NATSError) -> NATSError {
+    private func explained(_ error: NATSError) -> NATSError {
         guard case .api(_, JetStreamErrorCode.streamNotFound) = error.code else { return error }
         return NATSError(error.code, "there is no stream “\(stream)” for the input to read; create it first")
     }
@@ -128,7 +128,7 @@ struct StreamInput: Sendable {
                 try await pipeline.store(pipeline.item(incoming))
                 pauses.succeeded()
                 pipeline.counters.count(.stored)
-                return await tell { () async throws(NATSError) in try await delivered.acknowledge() }
+                return await answer { () async throws(NATSError) in try await delivered.acknowledge() }
             } catch {
                 guard pipeline.mayTryAgain(error, attempt: attempt, of: pipeline.input.maxDeliver) else {
                     return await giveUp(delivered, incoming, error)
@@ -155,15 +155,15 @@ struct StreamInput: Sendable {
         }
         pipeline.counters.count(.terminated)
         pipeline.report(error, incoming)
-        await tell { () async throws(NATSError) in try await delivered.terminate() }
+        await answer { () async throws(NATSError) in try await delivered.terminate() }
     }
 
     private func retry(_ delivered: DeliveredMessage, after pause: Duration) async {
         pipeline.counters.count(.retried)
-        await tell { () async throws(NATSError) in try await delivered.retry(after: pause) }
+        await answer { () async throws(NATSError) in try await delivered.retry(after: pause) }
     }
 
-    private func tell(_ outcome: () async throws(NATSError) -> Void) async {
+    private func answer(_ outcome: () async throws(NATSError) -> Void) async {
         do throws(NATSError) {
             try await outcome()
         } catch {
@@ -177,7 +177,7 @@ struct StreamInput: Sendable {
         while !Task.isCancelled {
             try? await Task.sleep(for: interval / 2)
             for delivered in inFlight.due(after: interval) {
-                await tell { () async throws(NATSError) in try await delivered.extend() }
+                await answer { () async throws(NATSError) in try await delivered.extend() }
             }
         }
     }

@@ -4,8 +4,9 @@ public import Storage
 
 /// What a cleaning found.
 public struct CleaningReport: Sendable, Codable, Hashable {
-    /// Puts that left chunks which no object refers to, and how many chunks.
+    /// Puts that left chunks which no object refers to.
     public var orphans = 0
+    /// How many chunks these are.
     public var chunks = 0
     /// How many of those puts' chunks were removed; none in a dry run.
     public var removed = 0

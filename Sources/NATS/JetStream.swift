@@ -144,6 +144,7 @@ public struct JetStream: Sendable {
 
     /// Which stored message is meant.
     public enum MessageSelector: Sendable {
+        /// The one with this number in the stream.
         case sequence(UInt64)
         /// The newest on a subject, which may hold wildcards.
         case lastBySubject(String)

@@ -4,8 +4,11 @@ public import Logging
 public struct NATSOptions: Sendable {
     /// Who the client is.
     public enum Credentials: Sendable {
+        /// Nobody in particular.
         case none
+        /// A user by name, and its password.
         case userPassword(String, String)
+        /// Whoever knows the token.
         case token(String)
         /// A file that holds a user NKey seed (`SU…`).
         case nkey(seedFile: String)

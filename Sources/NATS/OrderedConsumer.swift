@@ -6,6 +6,7 @@
 public struct OrderedConsumer: Sendable {
     /// What comes next.
     public enum Event: Sendable {
+        /// The next message.
         case message(StoredMessage)
         /// Everything that the stream held when this was asked for has been given.
         case caughtUp

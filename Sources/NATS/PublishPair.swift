@@ -3,8 +3,11 @@ import Synchronization
 extension JetStream {
     /// A message to publish.
     public struct Publication: Sendable {
+        /// Where it goes; it has to belong to a stream.
         public var subject: String
+        /// Its headers, what JetStream is asked for among them.
         public var headers: NATSHeaders
+        /// Its bytes.
         public var payload: [UInt8]
 
         /// A message of these parts.

@@ -30,7 +30,9 @@ public struct S3Configuration: Sendable {
     public enum ConditionalWrites: Sendable {
         /// Tried out when the store is opened, on an object that is removed again. Of AWS it is known.
         case detect
+        /// They are.
         case supported
+        /// They are not: writes with a condition are refused here.
         case unsupported
     }
 

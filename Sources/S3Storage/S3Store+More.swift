@@ -9,7 +9,9 @@ public import Storage
 extension S3Store {
     /// What a presigned URL is for.
     public enum PresignedMethod: String, Sendable {
+        /// To read it.
         case get = "GET"
+        /// To store it.
         case put = "PUT"
     }
 

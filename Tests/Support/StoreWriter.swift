@@ -1,4 +1,5 @@
 package import Foundation
+package import Storage
 import Synchronization
 
 /// The program that changes a store from a process of its own, under a tracer if need be.
@@ -55,6 +56,32 @@ package enum StoreWriter {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["SWIFT_BACKTRACE=enable=no"] + tracer + [path] + arguments
         return Result(run: try await process.outcome())
+    }
+}
+
+extension StoreWriter {
+    /// Runs two that race in one store, and opens it after them.
+    ///
+    /// - Throws: where one tells of a torn read or an error, or the counters hold other sums than both have added.
+    package static func race<Opened: Store>(
+        _ arguments: [String], in open: () async throws -> Opened
+    ) async throws -> Opened {
+        async let one = run(arguments)
+        async let other = run(arguments)
+        var (increments, counted) = (0, 0)
+        for result in [try await one, try await other] {
+            let lines = result.output.split(separator: "\n")
+            guard lines.count == 1, result.signal == nil else { throw TestFailure("a writer ended so: \(result)") }
+            increments += Int(lines[0].dropFirst("increments ".count)) ?? 0
+        }
+        let store = try await open()
+        for try await key in store.keys(ListQuery(prefix: "counters/")) {
+            counted += Int(String(decoding: try await store.bytes(key), as: UTF8.self)) ?? 0
+        }
+        guard counted == increments, increments > 0 else {
+            throw TestFailure("of \(increments) increments \(counted) are there")
+        }
+        return store
     }
 }
 

@@ -88,7 +88,7 @@ import Testing
         let store = fixture.store
         try await store.put("k", ObjectBody(bytes(5500)))
         _ = try await JetStream(fixture.control).updateStream("OBJ_B") { $0["allow_direct"] = .bool(false) }
-        try await eventually("nothing is read any more", within: .seconds(10)) {
+        try await eventually("nothing is read any more") {
             (try? await store.bytes("k")) == bytes(5500)
         }
         #expect(try await store.list(ListQuery()).keys == ["k"])

@@ -1,5 +1,6 @@
 import Foundation
 import GCSStorage
+import HTTP
 import Storage
 import Synchronization
 import TestSupport

@@ -168,6 +168,8 @@ import Testing
         let component = try await Component {
             $0.limits.maxUploads = 1
             $0.limits.maxObjectSize = 10
+            // The last one stays open.
+            $0.uploadGrace = .zero
         }
         let first = try await component.ask("upload", "", ["Storage-Key": "a"])
         let part = try #require(json(first.body)["part_subject"] as? String)

@@ -71,7 +71,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for first in 0..<32 {
                 group.addTask {
-                    for number in stride(from: first, to: 16_000, by: 32) {
+                    for number in stride(from: first, to: 32_000, by: 32) {
                         try await fixture.store.put(ObjectKey(validating: "k\(number)"), ObjectBody([]))
                     }
                 }

@@ -196,7 +196,8 @@ func residentBytes() throws -> Int {
     @Test func cancellationEndsTheTransfer() async throws {
         let fixture = try await Fixture()
         let waiting = Task { try await fixture.send(.get, "silent").status }
-        let body = try await fixture.send(.get, "bytes/1000000000").body
+        // More than is sent until all of them have begun.
+        let body = try await fixture.send(.get, "bytes/1000000000000").body
         _ = try await body.next()
         let reading = Task { while try await body.next() != nil {} }
         let pulled = Mutex(0)
@@ -205,7 +206,7 @@ func residentBytes() throws -> Int {
             return [UInt8](repeating: 0, count: 1000)
         }
         let sending = Task { try await fixture.send(.put, "swallow", endless).status }
-        try await eventually("nothing is sent") { pulled.withLock { $0 } > 1000 }
+        try await eventually("nothing is sent") { pulled.withLock { $0 } > 100 }
         waiting.cancel()
         reading.cancel()
         sending.cancel()

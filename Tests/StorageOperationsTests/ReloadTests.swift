@@ -95,8 +95,9 @@ import Testing
 
     /// Whether a connection leads to a port of this machine.
     private func isConnected(to port: Int) throws -> Bool {
-        let lines = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n").dropFirst()
-        return lines.contains { line in
+        // It comes in several pieces.
+        let table = try FileHandle(forReadingFrom: URL(filePath: "/proc/net/tcp")).readToEnd() ?? Data()
+        return String(decoding: table, as: UTF8.self).split(separator: "\n").dropFirst().contains { line in
             let fields = line.split(separator: " ")
             // Local and remote address, and the state: established.
             return fields[2] == "0100007F:" + String(format: "%04X", port) && fields[3] == "01"

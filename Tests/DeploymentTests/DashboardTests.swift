@@ -60,7 +60,7 @@ import Testing
     private static func prometheus(scraping port: Int, _ folder: Folder) async throws -> ServerProcess {
         let text = try Deployment.text("prometheus/prometheus.yaml").replacing(
             "127.0.0.1:8300", with: "127.0.0.1:\(port)")
-        let hurry = "global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s}\n"
+        let hurry = "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
         let file = try folder.write(hurry + text, "prometheus.yaml")
         _ = try folder.write(try Deployment.text("prometheus/rules.yaml"), "rules.yaml")
         return try await ServerProcess("/usr/bin/prometheus") { port, data in

@@ -61,7 +61,7 @@ import Testing
     /// Whoever is not expected to may wait long for the refusal.
     private func mayPublish(_ subject: String, _ connection: NATSConnection, _ isExpected: Bool) async -> Bool {
         do throws(NATSError) {
-            let patience: Duration = isExpected ? .milliseconds(500) : .seconds(10)
+            let patience: Duration = isExpected ? .milliseconds(500) : .seconds(60)
             _ = try await connection.request(subject, payload: Array("none".utf8), timeout: patience)
             return true
         } catch {
@@ -73,7 +73,7 @@ import Testing
     {
         let subscription = try await connection.subscribe(subject)
         do throws(NATSError) {
-            _ = try await subscription.next(timeout: isExpected ? .milliseconds(200) : .seconds(10))
+            _ = try await subscription.next(timeout: isExpected ? .milliseconds(200) : .seconds(60))
             await subscription.unsubscribe()
             return true
         } catch {
@@ -102,7 +102,7 @@ import Testing
         }
         var types: [String] = []
         while !types.contains("expired") {
-            let event = try #require(try await events.next(timeout: .seconds(10)), "\(stage.component.said)")
+            let event = try #require(try await events.next(timeout: .seconds(60)), "\(stage.component.said)")
             let object = try JSONSerialization.jsonObject(with: Data(event.payload)) as? [String: Any]
             types.append(try #require(object?["type"] as? String))
         }
@@ -144,7 +144,7 @@ import Testing
         let request = #"{"deliver_subject": "_INBOX_operator.snapshot", "chunk_size": 131072}"#
         _ = try await connection.request("$JS.API.STREAM.SNAPSHOT.OBJ_OBJECTS", payload: Array(request.utf8))
         var size = 0
-        while let chunk = try await chunks.next(timeout: .seconds(10)), !chunk.payload.isEmpty {
+        while let chunk = try await chunks.next(timeout: .seconds(60)), !chunk.payload.isEmpty {
             size += chunk.payload.count
             if let reply = chunk.reply { try await connection.publish(reply, payload: []) }
         }
@@ -163,8 +163,8 @@ import Testing
         for payload in ["small", "larger than ten bytes"] {
             _ = try await sensor.request("sensors.a", payload: Array(payload.utf8))
         }
-        #expect(try await told.next(timeout: .seconds(10)) != nil, "\(stage.component.said)")
-        let letter = try await dead.next(timeout: .seconds(10))
+        #expect(try await told.next(timeout: .seconds(60)) != nil, "\(stage.component.said)")
+        let letter = try await dead.next(timeout: .seconds(60))
         #expect(letter?.headers.first("Storage-Error-Code") == "too_large", "\(stage.component.said)")
         await sensor.close()
         #expect(await stage.component.stop() == 0)

@@ -108,7 +108,8 @@ import Testing
             ["put", "k", "/etc/hostname"], ["get", "k"], ["get", "none"], ["put", "k", "/etc/hostname"],
         ] {
             for instance in ["objectstore", "s3"] {
-                let outcome = try await Program.run(command + url + ["--instance", instance, "--timeout", "1"])
+                let patience = instance == "objectstore" ? "30" : "1"
+                let outcome = try await Program.run(command + url + ["--instance", instance, "--timeout", patience])
                 #expect((outcome.status == 0) == (instance == "objectstore" && command[1] == "k"), "\(outcome)")
                 expectNothing(in: outcome.output + outcome.complaints, "\(command) \(instance)")
             }

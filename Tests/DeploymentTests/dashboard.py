@@ -6,7 +6,7 @@ root, prometheus, component = sys.argv[1:4]
 
 
 def get(url):
-    return urllib.request.urlopen(url, timeout=10).read().decode()
+    return urllib.request.urlopen(url, timeout=60).read().decode()
 
 
 def names(expression):
@@ -27,8 +27,8 @@ for panel in dashboard["panels"]:
     for target in panel.get("targets", []):
         for name in names(target["expr"]) - metrics:
             print(f"panel “{panel['title']}” asks for {name}, which there is not")
-        expression = target["expr"].replace("$__rate_interval", "20s").replace("[5m]", "[20s]").replace("$instance", ".*")
-        for _ in range(20):
+        expression = target["expr"].replace("$__rate_interval", "30s").replace("[5m]", "[30s]").replace("$instance", ".*")
+        for _ in range(120):
             if result(expression):
                 break
             time.sleep(0.5)

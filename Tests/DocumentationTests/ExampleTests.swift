@@ -40,7 +40,7 @@ import Testing
                 await nc.publish(subject, payload.encode(), headers=headers or None)
                 await nc.flush()
             else:
-                reply = await nc.request(subject, payload.encode(), timeout=5, headers=headers or None)
+                reply = await nc.request(subject, payload.encode(), headers=headers or None)
                 print(dict(reply.headers or {}), reply.data.decode())
             await nc.close()
         assert verb in ("req", "pub"), verb

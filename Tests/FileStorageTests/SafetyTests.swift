@@ -158,19 +158,21 @@ import Testing
         let folder = try Folder(isPortable: false)
         func locks() throws -> FileLocks {
             let root = try Descriptor.open(root: folder.path)
-            return FileLocks(try root.open("lock", O_RDWR | O_CREAT, mode: 0o666), patience: .seconds(1))
+            return FileLocks(try root.open("lock", O_RDWR | O_CREAT, mode: 0o666), patience: .seconds(3))
         }
         // Locks of two open files exclude each other as those of two processes do.
         let (stopped, ours) = (try locks(), try locks())
         let threads = try IOThreads(count: 9)
-        let start = ContinuousClock.now
         let isHeld = Mutex(true)
+        let isTaken = Atomic(false)
         async let holding: Void = threads.run { () throws(StorageError) in
             try stopped.exclusively(.key, "a") { () throws(StorageError) in
+                isTaken.store(true, ordering: .relaxed)
                 while isHeld.withLock({ $0 }) { usleep(1000) }
             }
         }
-        try await Task.sleep(for: .milliseconds(50))
+        try await eventually("nobody holds the lock") { isTaken.load(ordering: .relaxed) }
+        let start = ContinuousClock.now
         let kinds = await withTaskGroup(of: StorageError.Kind?.self) { group in
             for _ in 0..<8 {
                 group.addTask {
@@ -187,7 +189,8 @@ import Testing
             return await group.reduce(into: [StorageError.Kind?]()) { $0.append($1) }
         }
         #expect(kinds == [StorageError.Kind?](repeating: .unavailable, count: 8))
-        #expect(ContinuousClock.now - start < .seconds(4))
+        // One after the other, they would take 24 s.
+        #expect(ContinuousClock.now - start < .seconds(20))
         isHeld.withLock { $0 = false }
         try await holding
         try await threads.run { () throws(StorageError) in

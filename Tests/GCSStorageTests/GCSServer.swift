@@ -31,7 +31,6 @@ struct GCSServer {
         configuration.endpoint = url
         configuration.createInProject = "project"
         configuration.partSize = 1 << 20
-        configuration.http.stallTimeout = .seconds(1)
         configuration.retryBase = .milliseconds(40)
         if environment.isEmpty { configuration.credentials = .anonymous }
         adjust(&configuration)

@@ -1,5 +1,6 @@
 import Foundation
 import GCSStorage
+import HTTP
 import Storage
 import Synchronization
 import TestSupport
@@ -267,7 +268,10 @@ import Testing
             try await server.fail(storm.merging(["times": 2]) { $1 })
             #expect(try await store.list(ListQuery()).keys == ["key"])
         }
-        let impatient = try await server.open { $0.maxAttempts = 2 }
+        let impatient = try await server.open {
+            $0.maxAttempts = 2
+            $0.http.stallTimeout = .seconds(2)
+        }
         let endless: [([String: any Sendable], StorageError.Kind, StorageError.Class)] = [
             (slow.merging(["headers": ["Retry-After": "1"]]) { $1 }, .throttled, .transient),
             (["kind": "status", "status": 500], .unavailable, .transient),

@@ -10,15 +10,14 @@ import Testing
 @Suite struct AdversityTests {
     @Test(arguments: ServerFlavor.allCases)
     func aStalledServerIsATimeout(_ flavor: ServerFlavor) async throws {
-        let fixture = try await Fixture(flavor) { $0.timeout = .milliseconds(300) }
+        let fixture = try await Fixture(flavor) { $0.timeout = .seconds(2) }
+        let patient = try await fixture.another()
         // More than is read ahead.
         let content = bytes(16 << 20)
-        try await fixture.store.put("k", ObjectBody(content))
+        try await patient.put("k", ObjectBody(content))
         var reader = try await fixture.store.get("k").body.makeAsyncIterator()
         var read = try #require(try await reader.next())
-        fixture.server.signal(SIGSTOP)
-        // Its threads stop one after the other.
-        try await Task.sleep(for: .milliseconds(100))
+        try await fixture.server.pause()
         for operation in [0, 1, 2] {
             await #expect {
                 switch operation {
@@ -31,7 +30,7 @@ import Testing
         await #expect { while try await reader.next() != nil {} } throws: { ($0 as? StorageError)?.kind == .timeout }
         fixture.server.signal(SIGCONT)
         try await eventually("no info") { (try? await fixture.store.info("k")) != nil }
-        reader = try await fixture.store.get("k").body.makeAsyncIterator()
+        reader = try await patient.get("k").body.makeAsyncIterator()
         read = []
         while let chunk = try await reader.next() { read += chunk }
         #expect(read == content || read == Array("new".utf8))
@@ -64,7 +63,7 @@ import Testing
         }
         #expect(found == 10_000)
         // The index has requests of its own.
-        try await eventually("a request still waits", within: .seconds(2)) { fixture.control.pendingRequestCount == 0 }
+        try await eventually("a request still waits") { fixture.control.pendingRequestCount == 0 }
         await fixture.close()
     }
 
@@ -91,9 +90,7 @@ import Testing
                 group.addTask { try await fixture.store.put(key, body).size }
             }
             try await eventually("not all begin") { begun.load(ordering: .relaxed) == puts }
-            fixture.server.signal(SIGSTOP)
-            // Its threads stop one after the other.
-            try await Task.sleep(for: .milliseconds(100))
+            try await fixture.server.pause()
             mayGoOn.store(true, ordering: .relaxed)
             try await eventually("nothing is sent") { fixture.bulk.pendingRequestCount == (4 << 20) / chunk.count }
             try await Task.sleep(for: .milliseconds(100))
@@ -135,7 +132,7 @@ import Testing
             _ = await task.result
         }
         await store.finishPurging()
-        try await eventually("a request still waits", within: .seconds(2)) {
+        try await eventually("a request still waits") {
             fixture.control.pendingRequestCount == 0 && fixture.bulk.pendingRequestCount == 0
         }
         let stored = (try? await store.info("other"))?.size ?? 0

@@ -84,11 +84,15 @@ import Testing
     /// What the bucket's owner changes while it is open.
     @Test(arguments: ServerFlavor.allCases)
     func settingsMayChange(_ flavor: ServerFlavor) async throws {
-        let fixture = try await Fixture(flavor) { $0.chunkSize = 1000 }
+        let fixture = try await Fixture(flavor) {
+            $0.chunkSize = 1000
+            // Who is asked in between is not answered.
+            $0.timeout = .seconds(5)
+        }
         let store = fixture.store
         try await store.put("k", ObjectBody(bytes(5500)))
         _ = try await JetStream(fixture.control).updateStream("OBJ_B") { $0["allow_direct"] = .bool(false) }
-        try await eventually("nothing is read any more", within: .seconds(10)) {
+        try await eventually("nothing is read any more") {
             (try? await store.bytes("k")) == bytes(5500)
         }
         #expect(try await store.list(ListQuery()).keys == ["k"])

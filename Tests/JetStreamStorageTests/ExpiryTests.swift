@@ -1,6 +1,5 @@
 import Foundation
 import JetStreamStorage
-import Logging
 import NATS
 import Storage
 import TestSupport
@@ -23,8 +22,7 @@ import Testing
     @Test(arguments: ServerFlavor.allCases)
     func whatExpiredIsToldOnce(_ flavor: ServerFlavor) async throws {
         let fixture = try await Fixture(flavor) { $0.chunkSize = 1000 }
-        let other = try await JetStreamStore.open(
-            BucketConfiguration(name: "B"), control: fixture.bulk, bulk: fixture.bulk, logger: Logger(label: "test"))
+        let other = try await fixture.another()
         let reader = try await other.watch(WatchQuery()).makeAsyncIterator()
         let first = try await fixture.store.put("first", ObjectBody(bytes(2500)), options: Self.short)
         let second = try await fixture.store.put("second", ObjectBody(bytes(10)), options: Self.short)
@@ -88,16 +86,17 @@ import Testing
     @Test(arguments: ServerFlavor.allCases, [BucketConfiguration.Index.live, .none])
     func anUpdateDoesNotOutliveTheChunks(_ flavor: ServerFlavor, _ index: BucketConfiguration.Index) async throws {
         let fixture = try await Fixture(flavor) {
-            $0.ttl = .seconds(2)
+            $0.ttl = .seconds(6)
             $0.index = index
         }
         let store = fixture.store
         for key: ObjectKey in ["a", "b"] { try await store.put(key, ObjectBody("1")) }
-        try await Task.sleep(for: .seconds(1))
+        let stored = ContinuousClock.now
+        try await Task.sleep(for: .seconds(3))
         let attributes = ObjectAttributes(contentType: "text/plain")
         for _ in 0..<2 { _ = try await store.setMetadata("a", attributes, options: SetMetadataOptions()) }
         #expect(try await store.list(ListQuery()).keys == ["a", "b"])
-        try await Task.sleep(for: .milliseconds(1300))
+        try await Task.sleep(until: stored + .milliseconds(6300))
         #expect(try await store.list(ListQuery()).keys == [])
         for key: ObjectKey in ["a", "b"] {
             let info = await #expect(throws: StorageError.self) { try await store.info(key) }

@@ -48,16 +48,17 @@ import Testing
     func aSlowReaderGetsTheWholeObject(_ flavor: ServerFlavor) async throws {
         let fixture = try await Fixture(flavor) {
             $0.chunkSize = 256 << 10
-            $0.timeout = .milliseconds(400)
+            $0.timeout = .seconds(2)
         }
+        let patient = try await fixture.another { $0.chunkSize = 256 << 10 }
         let content = bytes(9 << 20)
-        try await fixture.store.put("large", ObjectBody(content))
-        try await fixture.store.put("small", ObjectBody("x"))
+        try await patient.put("large", ObjectBody(content))
+        try await patient.put("small", ObjectBody("x"))
         var received: [UInt8] = []
         for try await chunk in try await fixture.store.get("large").body {
             received += chunk
             // Longer than a request may take, so that what was asked for ahead has been there for long.
-            if received.count % (2 << 20) == 0 { try await Task.sleep(for: .milliseconds(600)) }
+            if received.count % (4 << 20) == 0 { try await Task.sleep(for: .milliseconds(2500)) }
             #expect(try await fixture.store.bytes("small") == Array("x".utf8))
         }
         #expect(received == content)
@@ -66,11 +67,11 @@ import Testing
 
     /// Building an index may take longer than an answer of the server: here every message is asked for.
     @Test func aLargeIndexIsBuiltHoweverLongItTakes() async throws {
-        let fixture = try await Fixture(.debian) { $0.timeout = .milliseconds(500) }
+        let fixture = try await Fixture(.debian)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for first in 0..<32 {
                 group.addTask {
-                    for number in stride(from: first, to: 16_000, by: 32) {
+                    for number in stride(from: first, to: 32_000, by: 32) {
                         try await fixture.store.put(ObjectKey(validating: "k\(number)"), ObjectBody([]))
                     }
                 }
@@ -81,7 +82,7 @@ import Testing
         options.urls = [fixture.server.url]
         let connection = try await NATSConnection.connect(options)
         var configuration = BucketConfiguration(name: "B")
-        configuration.timeout = .milliseconds(500)
+        configuration.timeout = .seconds(1)
         let other = try await JetStreamStore.open(
             configuration, control: connection, bulk: connection, logger: Logger(label: "test"))
         #expect(try await other.list(ListQuery(prefix: "k1599")).keys.count == 11)
@@ -135,8 +136,7 @@ import Testing
             asyncio.run(main())
             """
         #expect(try await python(program, [fixture.server.url]) == "True\n")
-        let other = try await JetStreamStore.open(
-            BucketConfiguration(name: "B"), control: fixture.bulk, bulk: fixture.bulk, logger: Logger(label: "test"))
+        let other = try await fixture.another()
         for number in 0..<50 { try await other.put(try ObjectKey(validating: "k\(number)"), ObjectBody("x")) }
         try await other.delete("first")
         #expect(try await fixture.store.list(ListQuery()).keys.count == 50)
@@ -148,7 +148,7 @@ import Testing
     /// The server goes while nobody looks, and others write before this program is back.
     @Test(arguments: ServerFlavor.allCases)
     func anIndexThatWasAwayMissesNothing(_ flavor: ServerFlavor) async throws {
-        let fixture = try await Fixture(flavor)
+        let fixture = try await Fixture(flavor) { $0.timeout = .seconds(5) }
         try await fixture.store.put("first", ObjectBody("x"))
         #expect(try await fixture.store.list(ListQuery()).keys == ["first"])
         fixture.server.kill()

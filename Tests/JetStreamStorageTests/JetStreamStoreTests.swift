@@ -186,7 +186,7 @@ import Testing
     func expiryAndMetadata(_ flavor: ServerFlavor) async throws {
         let fixture = try await Fixture(flavor)
         let store = fixture.store
-        let options = PutOptions(timeToLive: .seconds(4))
+        let options = PutOptions(timeToLive: .seconds(8))
         let info = try await store.put("t", ObjectBody("x"), options: options)
         #expect(info.expires != nil)
         let changed = try await store.setMetadata(
@@ -225,7 +225,7 @@ import Testing
 
     @Test(arguments: ServerFlavor.allCases)
     func serverKilledAndBack(_ flavor: ServerFlavor) async throws {
-        let fixture = try await Fixture(flavor) { $0.timeout = .milliseconds(300) }
+        let fixture = try await Fixture(flavor) { $0.timeout = .seconds(3) }
         let content = bytes(500_000)
         try await fixture.store.put("k", ObjectBody(content))
         let object = try await fixture.store.get("k")

@@ -1,6 +1,5 @@
 import Foundation
 import JetStreamStorage
-import Logging
 import NATS
 import Storage
 import TestSupport
@@ -9,16 +8,6 @@ import Testing
 /// Mirrors of a bucket, which anyone may create, and which answer direct gets in its place, late or in part.
 @Suite struct MirrorTests {
     private static let keys = (0..<20).compactMap { ObjectKey("k\($0)") }
-
-    /// Another program's store on the same bucket.
-    private func another(
-        _ fixture: Fixture, _ adjust: (inout BucketConfiguration) -> Void = { _ in }
-    ) async throws -> JetStreamStore {
-        var configuration = BucketConfiguration(name: "B")
-        adjust(&configuration)
-        return try await JetStreamStore.open(
-            configuration, control: fixture.bulk, bulk: fixture.bulk, logger: Logger(label: "test"))
-    }
 
     /// A mirror that holds everything.
     private func mirror(_ fixture: Fixture) async throws {
@@ -59,7 +48,7 @@ import Testing
         try await expectAll(fixture.store, "while both know it")
         try await delay("$O.B.M.>", fixture)
         try await expectAll(fixture.store, "noticed by its answers")
-        let other = try await another(fixture) { $0.index = index }
+        let other = try await fixture.another { $0.index = index }
         try await expectAll(other, "noticed at the beginning")
         await other.shutdown()
         await fixture.close()
@@ -85,7 +74,7 @@ import Testing
         try await fixture.store.put("large", ObjectBody(bytes(9500)))
         try await mirror(fixture)
         try await delay("$O.B.C.>", fixture)
-        let reader = try await another(fixture) {
+        let reader = try await fixture.another {
             $0.readsAnyReplica = true
             $0.index = index
         }
@@ -106,7 +95,7 @@ import Testing
     func aCleaningAsksTheLeader(_ flavor: ServerFlavor, _ readsAnyReplica: Bool) async throws {
         let fixture = try await Fixture(flavor)
         try await fill(fixture.store)
-        let cleaner = try await another(fixture) { $0.readsAnyReplica = readsAnyReplica }
+        let cleaner = try await fixture.another { $0.readsAnyReplica = readsAnyReplica }
         try await mirror(fixture)
         try await delay("$O.B.M.>", fixture)
         for _ in 0..<3 { #expect(try await cleaner.removeOrphans(olderThan: .zero) == CleaningReport()) }

@@ -1,6 +1,5 @@
 import Foundation
 import JetStreamStorage
-import Logging
 import NATS
 import Storage
 import TestSupport
@@ -8,16 +7,10 @@ import Testing
 
 /// What a watch of a bucket tells, of changes by this program and by others.
 @Suite struct WatchTests {
-    /// Another program's store on the same bucket.
-    private func another(_ fixture: Fixture) async throws -> JetStreamStore {
-        try await JetStreamStore.open(
-            BucketConfiguration(name: "B"), control: fixture.bulk, bulk: fixture.bulk, logger: Logger(label: "test"))
-    }
-
     @Test(arguments: ServerFlavor.allCases)
     func eachChangeIsToldOnceItIsVisible(_ flavor: ServerFlavor) async throws {
         let fixture = try await Fixture(flavor)
-        let other = try await another(fixture)
+        let other = try await fixture.another()
         let reader = try await fixture.store.watch(WatchQuery()).makeAsyncIterator()
         for round in 0..<20 {
             let info = try await other.put("k", ObjectBody("\(round)"))
@@ -55,7 +48,7 @@ import Testing
     func ofAStormTheLastIsTold(_ flavor: ServerFlavor) async throws {
         let fixture = try await Fixture(flavor)
         let changes = try await fixture.store.watch(WatchQuery())
-        let other = try await another(fixture)
+        let other = try await fixture.another()
         async let storm: Void = withThrowingTaskGroup(of: Void.self) { group in
             for writer in 0..<16 {
                 group.addTask {
@@ -86,7 +79,7 @@ import Testing
 
     @Test(arguments: ServerFlavor.allCases)
     func aWatchOutlivesTheServer(_ flavor: ServerFlavor) async throws {
-        let fixture = try await Fixture(flavor)
+        let fixture = try await Fixture(flavor) { $0.timeout = .seconds(5) }
         let reader = try await fixture.store.watch(WatchQuery()).makeAsyncIterator()
         let first = try await fixture.store.put("a", ObjectBody("1"))
         #expect(try await reader.next() == .put(first))

@@ -164,7 +164,7 @@ import Testing
             flavor,
             configuration: """
                 tls { cert_file: "\(folder.path)/server.pem", key_file: "\(folder.path)/server.key",
-                      ca_file: "\(folder.path)/ca.pem", verify: true }
+                      ca_file: "\(folder.path)/ca.pem", verify: true, timeout: 30 }
                 """)
         var tls = NATSOptions.TLS()
         tls.ca = folder.path + "/ca.pem"

@@ -43,7 +43,7 @@ import Testing
     @Test func aBlockThatIsRenewedStays() async throws {
         let server = try await FaultServer()
         let clock = TestClock()
-        let store = try BlockStore(try await server.open { $0.http.stallTimeout = .seconds(10) }, now: clock.now)
+        let store = try BlockStore(try await server.open(), now: clock.now)
         try await store.put("old", ObjectBody("bytes"))
         try await store.delete("old")
         clock.advance(4000)
@@ -53,6 +53,7 @@ import Testing
             try await server.state().requests.contains { $0.hasPrefix("DELETE /bucket/blocks/") }
         }
         try await store.put("new", ObjectBody("bytes"))
+        try await server.release()
         #expect(try await collection.removed == 0)
         #expect(try await store.bytes("new") == Array("bytes".utf8))
     }

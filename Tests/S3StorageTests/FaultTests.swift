@@ -35,7 +35,6 @@ struct FaultServer {
         configuration.endpoint = url
         configuration.partSize = 5 << 20
         configuration.conditionalWrites = .supported
-        configuration.http.stallTimeout = .seconds(1)
         configuration.retryBase = .milliseconds(40)
         if environment.isEmpty {
             configuration.credentials = .fixed(S3Credentials(accessKeyID: "id", secretAccessKey: "secret"))
@@ -48,6 +47,11 @@ struct FaultServer {
     func fail(_ faults: [String: any Sendable]...) async throws {
         let body = try JSONSerialization.data(withJSONObject: faults.map { ["times": 1].merging($0) { $1 } })
         _ = try await http.send(HTTPRequest(.put, url + "/_faults", body: .bytes(Array(body))))
+    }
+
+    /// What waits to be late goes on.
+    func release() async throws {
+        _ = try await http.send(HTTPRequest(.put, url + "/_release", body: .bytes([])))
     }
 
     func setClock(ahead seconds: Int) async throws {
@@ -92,7 +96,10 @@ struct FaultServer {
 
     @Test func stormsThatDoNotPassAreTold() async throws {
         let server = try await FaultServer()
-        let store = try await server.open { $0.maxAttempts = 2 }
+        let store = try await server.open {
+            $0.maxAttempts = 2
+            $0.http.stallTimeout = .seconds(2)
+        }
         let endless: [([String: any Sendable], StorageError.Kind, StorageError.Class)] = [
             (Self.slow.merging(["headers": ["Retry-After": "1"]]) { $1 }, .throttled, .transient),
             (["kind": "status", "status": 500, "code": "InternalError"], .unavailable, .transient),
@@ -134,7 +141,7 @@ struct FaultServer {
 
     @Test func brokenBodiesGoOn() async throws {
         let server = try await FaultServer()
-        let store = try await server.open()
+        let store = try await server.open { $0.http.stallTimeout = .seconds(2) }
         let content = bytes(3_000_000)
         try await store.put("key", ObjectBody(content))
         try await server.fail(
@@ -170,7 +177,10 @@ struct FaultServer {
     /// Listens, takes requests and says nothing; then is gone in the middle of its life.
     @Test func aServerThatLeavesIsTold() async throws {
         let server = try await FaultServer()
-        let store = try await server.open { $0.maxAttempts = 1 }
+        let store = try await server.open {
+            $0.maxAttempts = 1
+            $0.http.stallTimeout = .seconds(2)
+        }
         try await store.put("key", ObjectBody("x"))
         for (method, size) in [("PUT", 11 << 20), ("GET", 0), ("DELETE", 0)] {
             try await server.fail(["kind": "hang", "times": 100, "method": method])

@@ -45,12 +45,24 @@ struct S3Server {
         process = try await server.value
     }
 
+    /// It looks at conditions and stores in two steps, which its threads would do across each other.
+    private static let moto = """
+        import sys, threading
+        from moto.s3.responses import S3Response
+        from moto.server import main
+        lock, answer = threading.RLock(), S3Response._key_response
+        def alone(*arguments):
+            with lock: return answer(*arguments)
+        S3Response._key_response = alone
+        main(sys.argv[1:])
+        """
+
     private static func start(_ flavor: S3Flavor) async throws -> ServerProcess {
         switch flavor {
         case .seaweed: try await .seaweed(accessKey: accessKey, secretKey: secretKey)
         case .moto:
-            try await ServerProcess(try ServerProcess.tool("moto_server")) { port, _ in
-                ["-H", "127.0.0.1", "-p", String(port)]
+            try await ServerProcess(try ServerProcess.tool("python")) { port, _ in
+                ["-c", Self.moto, "-H", "127.0.0.1", "-p", String(port)]
             }
         case .rclone:
             try await ServerProcess(try ServerProcess.tool("rclone")) { port, folder in

@@ -2,7 +2,8 @@
 
 PUT /_faults sets a list of {"method", "match", "times", "kind", ...}; each request takes the first that fits.
 PUT /_manner sets how the server differs:
-"folders": it lists folder by folder, "copies": it ignores whom a copy replaces. GET /_state tells what is there. Signatures are not checked, access keys are where a fault says so.
+"folders": it lists folder by folder, "copies": it ignores whom a copy replaces. PUT /_release lets those go on that
+wait to be late. GET /_state tells what is there. Signatures are not checked, access keys are where a fault says so.
 """
 import base64, datetime, hashlib, json, socket, struct, sys, threading, time
 from email.utils import format_datetime
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 lock = threading.Lock()
+released = threading.Event()
 objects, uploads, faults, requests = {}, {}, [], []
 clock = {"ahead": 0}
 manner = {"is": ""}
@@ -111,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
             self.act(split.path, query, body, {})
             return self.reset()
         if kind == "late":
-            time.sleep(2)
+            released.wait(20)
         if kind == "page":
             # It happens, and a proxy answers for it.
             answer, self.wfile = self.wfile, open("/dev/null", "wb")
@@ -127,6 +129,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if path == "/_faults":
             faults[:] = json.loads(body)
+            return self.reply(200)
+        if path == "/_release":
+            released.set()
             return self.reply(200)
         if path == "/_clock":
             clock["ahead"] = int(query["ahead"])

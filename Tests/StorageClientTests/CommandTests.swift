@@ -148,7 +148,7 @@ import Testing
         }
         let exported = try await shell("ns snapshot export $NATS_URL -o s.jsonl")
         #expect(exported.status == 0, "\(exported)")
-        let slow = "instances: [{store: {type: memory, layers: [{faults: {latency: 150ms, operations: [put]}}]}}]"
+        let slow = "instances: [{store: {type: memory, layers: [{faults: {latency: 400ms, operations: [put]}}]}}]"
         try "nats: {url: \"\(server.url)\"}\n\(slow)".write(
             to: server.folder.appendingPathComponent("slow.yaml"), atomically: true, encoding: .utf8)
         let terminal = """

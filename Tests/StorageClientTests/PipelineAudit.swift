@@ -14,7 +14,7 @@ struct PipelineAudit {
     /// Waits until the consumer has dealt with everything.
     func settle(_ stream: String, _ durable: String, seconds: Int) async throws {
         try await eventually("the pipeline does not come to an end", within: .seconds(seconds)) {
-            let info = try? await JetStream(connection, timeout: .seconds(1)).consumerInfo(stream, durable)
+            let info = try? await JetStream(connection, timeout: .seconds(5)).consumerInfo(stream, durable)
             return info?.pending == 0 && info?.unacknowledged == 0
         }
     }
@@ -41,7 +41,9 @@ struct PipelineAudit {
     /// What a stream holds on `subject`, as JSON.
     func messages(_ stream: String, _ subject: String) async throws -> [[String: Any]] {
         var payloads: [[UInt8]] = []
-        try await JetStream(connection).scan(stream, filter: subject, startSequence: 1) { payloads.append($0.payload) }
+        try await JetStream(connection, timeout: .seconds(30)).scan(stream, filter: subject, startSequence: 1) {
+            payloads.append($0.payload)
+        }
         return try payloads.map {
             try (JSONSerialization.jsonObject(with: Data($0)) as? [String: Any]).orThrow("not JSON")
         }

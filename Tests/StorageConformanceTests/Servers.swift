@@ -29,6 +29,7 @@ private struct Bucket: Sendable {
     func store(isAtomic: Bool = false) async throws -> JetStreamStore {
         var configuration = BucketConfiguration(name: "B")
         configuration.isAtomic = isAtomic
+        configuration.timeout = .seconds(30)
         return try await JetStreamStore.open(
             configuration, control: control, bulk: bulk, logger: Logger(label: "test"))
     }

@@ -50,7 +50,7 @@ import Testing
         }
         #expect(error?.kind == .timeout && error?.message.contains("“the migration” holds it") == true)
         // Other paths are free.
-        try await locks.withLock("k/below", owner: "other", timeout: .milliseconds(20)) {}
+        try await locks.withLock("k/below", owner: "other", timeout: .seconds(20)) {}
         letGo.finish()
         try await locks.withLock("k", owner: "other", timeout: .seconds(20)) {
             #expect(locks.owner(of: "k") == "other")

@@ -77,11 +77,11 @@ import Testing
     }
 
     @Test func readinessEndsBeforeTheWorkDoes() async throws {
-        let slow = "instances: [{name: t, store: {type: memory, layers: [{faults: {latency: 3s}}]}}]"
+        let slow = "instances: [{name: t, store: {type: memory, layers: [{faults: {latency: 15s}}]}}]"
         let program = try await MonitoredComponent(instances: slow)
         let client = try await program.connect()
         async let reply = client.request(
-            "storage.t.put", headers: ["Storage-Key": "k"], payload: [1], timeout: .seconds(10))
+            "storage.t.put", headers: ["Storage-Key": "k"], payload: [1], timeout: .seconds(120))
         try await eventually("the request does not arrive") {
             try await program.metrics().value("nats_storage_requests_in_flight", ["instance": "t"]) == 1
         }

@@ -123,7 +123,7 @@ import Testing
             let failing = NATSHeaders(headers + [("Storage-If-Match", "9")])
             _ = try await client.request("storage.t.put", headers: failing, payload: [1])
         }
-        let event = try #require(try await events.next(timeout: .seconds(5)))
+        let event = try #require(try await events.next(timeout: .seconds(30)))
         let json = try JSONSerialization.jsonObject(with: Data(event.payload)) as? [String: Any]
         #expect((json?["trace"] as? [String: String])?["traceparent"] == trace)
         await client.close()

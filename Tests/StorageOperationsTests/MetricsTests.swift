@@ -44,12 +44,15 @@ import Testing
         try await ask("api", "nonsense")
         try await client.publish("storage.t.write", payload: Array("12".utf8))
         let stored = ["instance": "t", "input": "storage.t.write", "result": "stored"]
-        try await eventually("the message is not stored") {
-            try await program.metrics().value("nats_storage_input_messages_total", stored) == 1
+        // Whoever asked is answered before all is told, and what is told is counted afterwards.
+        var text = try await program.metrics()
+        try await eventually("the message is not stored and told") {
+            text = try await program.metrics()
+            return text.value("nats_storage_input_messages_total", stored) == 1
+                && text.value("nats_storage_events_published_total", ["instance": "t", "type": "stored"]) == 7
+                && text.value("nats_storage_references_published_total", ["instance": "t"]) == 1
+                && text.value("nats_storage_requests_in_flight", ["instance": "t"]) == 0
         }
-        let text = try await program.metrics()
-        #expect(text.value("nats_storage_events_published_total", ["instance": "t", "type": "stored"]) == 7)
-        #expect(text.value("nats_storage_references_published_total", ["instance": "t"]) == 1)
         func requests(_ port: String, _ operation: String, _ code: String) -> Double? {
             text.value(
                 "nats_storage_requests_total", ["instance": "t", "port": port, "operation": operation, "code": code])
@@ -64,7 +67,6 @@ import Testing
         #expect((text.value("nats_storage_response_bytes_total", ["instance": "t", "port": "get"]) ?? 0) >= 8)
         let duration = ["instance": "t", "port": "put", "operation": "put"]
         #expect(text.value("nats_storage_request_duration_seconds_count", duration) == 5)
-        #expect(text.value("nats_storage_requests_in_flight", ["instance": "t"]) == 0)
         #expect(text.value("nats_storage_requests_in_flight_limit", ["instance": "t"]) == 256)
         #expect(text.sum("nats_storage_nats_messages_total", ["direction": "in"]) >= 15)
         #expect((text.value("process_resident_memory_bytes") ?? 0) > 1_000_000)
@@ -83,7 +85,7 @@ import Testing
             tool: Namespaces.own("--mount") + ["sh", "-c", script])
         let start = try await program.metrics().value("process_start_time_seconds") ?? 0
         let age = Date.now.timeIntervalSince1970 - start
-        #expect(age > -1 && age < 60, "\(start)")
+        #expect(age > -1 && age < 600, "\(start)")
         #expect(try await program.stop() == 0)
     }
 

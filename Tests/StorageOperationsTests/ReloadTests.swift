@@ -77,11 +77,12 @@ import Testing
         let server = try await NATSServer(.newest)
         let file = server.folder.appendingPathComponent("component.yaml")
         // While its server does not answer it can't go on.
-        server.signal(SIGSTOP)
+        try await server.pause()
         try "nats: {url: \"\(server.url)\"}\ninstances: [{name: t, store: {type: memory}}]"
             .write(to: file, atomically: true, encoding: .utf8)
         let starting = Task { try await Program.Component(["--config", file.path]) }
-        try await Task.sleep(for: .milliseconds(700))
+        // It heeds signals from the beginning on, and then connects.
+        try await eventually("nobody connects") { try isConnected(to: server.port) }
         for pid in try components(of: file.path) { kill(pid, SIGHUP) }
         try await Task.sleep(for: .milliseconds(100))
         server.signal(SIGCONT)
@@ -90,6 +91,17 @@ import Testing
             component.said.contains("configuration read again")
         }
         #expect(await component.stop() == 0)
+    }
+
+    /// Whether a connection leads to a port of this machine.
+    private func isConnected(to port: Int) throws -> Bool {
+        // It comes in several pieces.
+        let table = try FileHandle(forReadingFrom: URL(filePath: "/proc/net/tcp")).readToEnd() ?? Data()
+        return String(decoding: table, as: UTF8.self).split(separator: "\n").dropFirst().contains { line in
+            let fields = line.split(separator: " ")
+            // Local and remote address, and the state: established.
+            return fields[2] == "0100007F:" + String(format: "%04X", port) && fields[3] == "01"
+        }
     }
 
     /// What the command line names takes the place of that alone.

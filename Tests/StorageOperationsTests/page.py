@@ -54,7 +54,7 @@ class Browser:
             message["sessionId"] = session
         future = self.waiting[self.number] = asyncio.get_running_loop().create_future()
         os.write(self.write_end, json.dumps(message).encode() + b"\0")
-        answer = await asyncio.wait_for(future, 60)
+        answer = await asyncio.wait_for(future, 120)
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer["result"]
@@ -68,7 +68,7 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"])
         return answer["result"].get("value")
 
-    async def until(self, expression, seconds=30):
+    async def until(self, expression, seconds=120):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             value = await self.run(expression)
@@ -118,7 +118,7 @@ async def main():
         await browser.until("document.querySelector('#errors code')?.textContent === 'precondition_failed'")
         # Before there are so many errors that this one leaves the page.
         nasty = await browser.run(f"[...document.querySelectorAll('#errors .message')].some(m => m.textContent.includes({json.dumps(NASTY)}))")
-        loading = asyncio.create_task(load(client, 60))
+        loading = asyncio.create_task(load(client, 600))
         await asyncio.sleep(4)
         seen = {
             "delays": delays,

@@ -88,7 +88,7 @@ final class Component: Sendable {
     func ask(
         subject: String, _ payload: [UInt8], _ headers: NATSHeaders
     ) async throws -> (status: Int, headers: NATSHeaders, body: [UInt8]) {
-        let reply = try await client.request(subject, headers: headers, payload: payload, timeout: .seconds(10))
+        let reply = try await client.request(subject, headers: headers, payload: payload, timeout: .seconds(60))
         let status = reply.headers.first("Nats-Service-Error-Code").flatMap { Int($0) } ?? 200
         return (status, reply.headers, reply.payload)
     }
@@ -102,6 +102,6 @@ func json(_ bytes: [UInt8]) throws -> [String: Any] {
 extension NATSSubscription {
     /// The next message's JSON.
     func nextJSON() async throws -> [String: Any] {
-        try json(try await next(timeout: .seconds(5)).orThrow("nothing came on \(subject)").payload)
+        try json(try await next(timeout: .seconds(30)).orThrow("nothing came on \(subject)").payload)
     }
 }

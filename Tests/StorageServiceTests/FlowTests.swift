@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test func uploadsThatFailLeaveNothing() async throws {
-        let component = try await Component { $0.limits.uploadIdle = .seconds(1) }
+        let component = try await Component { $0.limits.uploadIdle = .seconds(5) }
         func open(_ key: String, _ headers: NATSHeaders = [:]) async throws -> String {
             var headers = headers
             headers.set("Storage-Key", key)
@@ -92,7 +92,7 @@ import Testing
         options.urls = [server.url]
         let client = try await NATSConnection.connect(options)
         let events = try await client.subscribe("storage.t.events")
-        try await client.flush(timeout: .seconds(2))
+        try await client.flush()
         let component = try await Component(on: server, store: store)
         let expired = try await events.nextJSON()
         #expect(expired["type"] as? String == "expired" && expired["key"] as? String == "gone")
@@ -209,7 +209,7 @@ import Testing
             Task { () -> String in
                 do {
                     let reply = try await other.request(
-                        "storage.t.get", payload: Array("k".utf8), timeout: .seconds(20))
+                        "storage.t.get", payload: Array("k".utf8), timeout: .seconds(60))
                     return reply.headers.first("Nats-Service-Error-Code") ?? "200"
                 } catch {
                     return (error as? NATSError)?.code == .noResponders ? "nobody" : "\(error)"

@@ -11,7 +11,7 @@ import Testing
         import socket, sys
         port, block = int(sys.argv[1]), sys.argv[2].encode("latin-1").decode("unicode_escape").encode("latin-1")
         s = socket.create_connection(("127.0.0.1", port))
-        s.settimeout(5)
+        s.settimeout(30)
         header = sys.argv[3].encode() + b"\\r\\n" + block + b"\\r\\n"
         s.sendall(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\\r\\nSUB inbox 1\\r\\n')
         s.sendall(b"HPUB storage.t.put inbox %d %d\\r\\n%snew\\r\\n" % (len(header), len(header) + 3, header))

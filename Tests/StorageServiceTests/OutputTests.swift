@@ -97,7 +97,7 @@ import Testing
         var sources: Set<String> = []
         var types: Set<String> = []
         while types.count < 2 {
-            let message = try #require(try await told.next(timeout: .seconds(5)))
+            let message = try #require(try await told.next(timeout: .seconds(30)))
             guard !message.subject.hasSuffix("write") else { continue }
             let event = try json(message.payload)
             try checkAttributes(event)
@@ -132,16 +132,17 @@ import Testing
         let store = MemoryStore()
         let component = try await Component(on: server, store: store, metrics: metrics) { $0.events = [stored()] }
         let options = PutOptions(timeToLive: .seconds(2))
+        // Gone before the first of them expires, however long the puts take.
+        server.kill()
         for number in 0..<9000 {
             _ = try await store.put(ObjectKey(validating: "k/\(number)"), ObjectBody("x"), options: options)
         }
-        server.kill()
         let dropped = try metrics.expectCounter(
             "nats_storage_events_dropped_total", [("instance", "t"), ("reason", "backlog")])
         try await eventually("nothing is dropped") { dropped.totalValue >= 9000 - 8192 }
         try await server.start()
-        while try await stream.streamInfo("NOTICES").state.messages < 8192 {
-            try await Task.sleep(for: .milliseconds(100))
+        try await eventually("not all are stored", within: .seconds(180)) {
+            (try? await stream.streamInfo("NOTICES"))?.state.messages ?? 0 >= 8192
         }
         try await component.stop()
         #expect(try await stream.streamInfo("NOTICES").state.messages == 8192)
@@ -159,6 +160,7 @@ import Testing
         server.kill()
         try await component.stop()
         try await server.start()
+        try await eventually("the stream is away") { (try? await stream.streamInfo("NOTICES")) != nil }
         #expect(try await messages(stream).count == 2)
     }
 

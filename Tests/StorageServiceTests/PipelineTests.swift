@@ -65,9 +65,11 @@ import Testing
         let component = try await rig.component { $0.deduplication = deduplication }
         let references = try await component.client.subscribe("storage.t.stored")
         for (id, content) in [("1", "a"), ("1", "b"), ("2", "a")] {
-            let ack = try await rig.stream.publish("in.x", headers: ["Nats-Msg-Id": id], payload: Array(content.utf8))
-            #expect(!ack.duplicate)
-            try await Task.sleep(for: .milliseconds(200))
+            try await eventually("the server does not forget") {
+                try await !rig.stream.publish(
+                    "in.x", headers: ["Nats-Msg-Id": id], payload: Array(content.utf8)
+                ).duplicate
+            }
         }
         try await rig.settle()
         let expected: [String] =
@@ -94,7 +96,7 @@ import Testing
             try await rig.settle()
             var round: [String: String] = [:]
             for _ in 0..<2 {
-                let message = try await watcher.next(timeout: .seconds(5)).orThrow("nothing is told")
+                let message = try await watcher.next(timeout: .seconds(30)).orThrow("nothing is told")
                 round[message.subject] = message.headers.first("Nats-Msg-Id")
             }
             told.append(round)
@@ -160,7 +162,7 @@ import Testing
         for _ in 0..<2 {
             let component = try await Component(on: rig.server)
             try await rig.client.publish("storage.t.write", headers: ["Storage-Key": "k"], payload: [1])
-            let reference = try #require(try await references.next(timeout: .seconds(5)))
+            let reference = try #require(try await references.next(timeout: .seconds(30)))
             ids.insert(try #require(reference.headers.first("Nats-Msg-Id")))
             try await component.stop()
         }
@@ -202,7 +204,7 @@ import Testing
         }
         let letters = try await component.client.subscribe("dead")
         try await component.client.publish("storage.t.write", payload: [UInt8](repeating: 7, count: 1001))
-        let letter = try #require(try await letters.next(timeout: .seconds(5)))
+        let letter = try #require(try await letters.next(timeout: .seconds(30)))
         #expect(letter.payload.count == 1001 && letter.headers.first("Storage-Error-Code") == "too_large")
         try await component.stop()
     }
@@ -238,7 +240,7 @@ import Testing
         }
         let letters = try await component.client.subscribe("dead")
         try await component.client.publish("storage.t.write", payload: [UInt8](repeating: 7, count: 4090))
-        let letter = try #require(try await letters.next(timeout: .seconds(5)))
+        let letter = try #require(try await letters.next(timeout: .seconds(30)))
         #expect(letter.payload.isEmpty && letter.headers.first("Storage-Payload-Omitted") == "4090")
         try await component.stop()
     }
@@ -264,7 +266,7 @@ import Testing
         }
         let letters = try await component.client.subscribe("dead")
         _ = try await rig.stream.publish("in.x", payload: [1])
-        let letter = try #require(try await letters.next(timeout: .seconds(5)))
+        let letter = try #require(try await letters.next(timeout: .seconds(30)))
         #expect(letter.headers.first("Storage-Deliveries") == "3")
         try await rig.settle()
         try await component.stop()
@@ -275,9 +277,9 @@ import Testing
         let puts = Atomic(0)
         let store = GetStore(beforePut: {
             puts.add(1, ordering: .relaxed)
-            try? await Task.sleep(for: .seconds(3))
+            try? await Task.sleep(for: .seconds(12))
         })
-        let component = try await rig.component(store: store) { $0.ackWait = .seconds(1) }
+        let component = try await rig.component(store: store) { $0.ackWait = .seconds(4) }
         _ = try await rig.stream.publish("in.x", payload: [1])
         try await eventually("nothing is stored") { try await !component.store.list(ListQuery()).keys.isEmpty }
         try await rig.settle()

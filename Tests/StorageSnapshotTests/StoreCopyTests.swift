@@ -121,6 +121,10 @@ import Testing
             hooks: .init(beforeRead: { (reading) async throws(StorageError) in
                 guard case .object = reading else { return }
                 atOnce.state.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+                // The first ones until there are as many as may be, however slowly they come.
+                for _ in 0..<10_000 where atOnce.state.withLock({ $0.most }) < 4 {
+                    try? await Task.sleep(for: .milliseconds(3))
+                }
                 try? await Task.sleep(for: .milliseconds(3))
                 atOnce.state.withLock { $0.now -= 1 }
             }))

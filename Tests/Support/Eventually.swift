@@ -5,7 +5,7 @@ import Foundation
 /// - Throws: ``TestFailure`` with `failure` and the place of the call, if it is not within `limit`.
 package func eventually(
     _ failure: @autoclosure () throws -> String = "what was waited for has not happened",
-    within limit: Duration = .seconds(30), file: StaticString = #fileID, line: UInt = #line,
+    within limit: Duration = .seconds(60), file: StaticString = #fileID, line: UInt = #line,
     _ isTrue: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit

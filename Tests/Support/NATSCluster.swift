@@ -3,6 +3,9 @@ package import NATS
 
 /// Three servers that keep what is replicated; each may be killed and started again.
 package final class NATSCluster: Sendable {
+    /// Elections may have to be repeated, and each step waits for three disks.
+    private static let patience: Duration = .seconds(180)
+
     package let servers: [NATSServer]
 
     /// Starts them, and waits until they have chosen their leader.
@@ -23,7 +26,9 @@ package final class NATSCluster: Sendable {
         }
         self.servers = servers
         let connection = try await connect()
-        try await eventually("the cluster has no leader") { await Self.ask(connection, "INFO") != nil }
+        try await eventually("the cluster has no leader", within: Self.patience) {
+            await Self.ask(connection, "INFO") != nil
+        }
         await connection.close()
     }
 
@@ -46,7 +51,7 @@ package final class NATSCluster: Sendable {
 
     /// Waits until `stream` has a leader, and all its replicas are up to date.
     package func heal(_ stream: String, _ connection: NATSConnection) async throws {
-        try await eventually("stream \(stream) does not heal") {
+        try await eventually("stream \(stream) does not heal", within: Self.patience) {
             let cluster = await Self.ask(connection, "STREAM.INFO.\(stream)")?["cluster"] as? [String: Any]
             let replicas = cluster?["replicas"] as? [[String: Any]] ?? []
             return cluster?["leader"] is String && replicas.count == 2

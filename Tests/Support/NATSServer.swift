@@ -76,8 +76,10 @@ package final class NATSServer: Sendable {
     package func start() async throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        // The shell waits on a pipe that ends with this process, however it ends; the server goes then.
-        process.arguments = ["-c", #""$@" & cat >/dev/null; kill -9 $! 2>/dev/null"#, "sh", program] + arguments
+        // The shell waits on a pipe that ends with this process, however it ends; the server goes then. Its port is free
+        // when the shell has ended.
+        let script = #""$@" & cat >/dev/null; kill -9 $! 2>/dev/null; wait $! 2>/dev/null"#
+        process.arguments = ["-c", script, "sh", program] + arguments
         process.standardInput = Pipe()
         try process.run()
         self.process = process
@@ -95,9 +97,24 @@ package final class NATSServer: Sendable {
 
     /// Sends a signal to the server.
     package func signal(_ signal: Int32) {
-        let text = try? String(contentsOf: folder.appendingPathComponent("pid"), encoding: .utf8)
-        guard let pid = text.flatMap({ Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }) else { return }
-        _ = Glibc.kill(pid, signal)
+        if let pid { _ = Glibc.kill(pid, signal) }
+    }
+
+    /// Makes it stand still until `SIGCONT`: its threads stop one after the other, when this returns all of them have.
+    package func pause() async throws {
+        signal(SIGSTOP)
+        let tasks = "/proc/\(try pid.orThrow("the server does not run"))/task"
+        try await eventually("the server goes on") {
+            try FileManager.default.contentsOfDirectory(atPath: tasks).allSatisfy { task in
+                // Behind the name, which may hold anything, stands the state; a thread that is gone has none.
+                let state = URL(filePath: "\(tasks)/\(task)/stat").text.split(separator: ")").last?.dropFirst().first
+                return state == nil || state == "T"
+            }
+        }
+    }
+
+    private var pid: Int32? {
+        Int32(folder.appendingPathComponent("pid").text.trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
     /// Below those that the system gives to outgoing connections, and never one twice.

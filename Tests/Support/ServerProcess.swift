@@ -10,7 +10,7 @@ package final class ServerProcess: Sendable {
     /// Starts `program` with the arguments that `arguments` makes of a port, a free one unless given, and an empty
     /// folder, and waits until the port answers.
     package init(
-        _ program: String, environment: [String: String] = [:], seconds: Int = 30, port chosen: Int? = nil,
+        _ program: String, environment: [String: String] = [:], seconds: Int = 120, port chosen: Int? = nil,
         arguments: (_ port: Int, _ folder: String) throws -> [String]
     ) async throws {
         port = try chosen ?? NATSServer.freePort()
@@ -23,7 +23,10 @@ package final class ServerProcess: Sendable {
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         // The shell waits on a pipe that ends with this process, however it ends; the server goes then, and
         // its folder.
-        let script = #""$@" >"$0" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -9 $pid 2>/dev/null; rm -rf "${0%/*}""#
+        let script = #"""
+            "$@" >"$0" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+            rm -rf "${0%/*}"
+            """#
         let log = folder.appendingPathComponent("log")
         process.arguments = ["-c", script, log.path, program] + (try arguments(port, folder.path))
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -48,23 +51,35 @@ package final class ServerProcess: Sendable {
 
     /// SeaweedFS, whose S3 gateway knows one user.
     package static func seaweed(accessKey: String, secretKey: String) async throws -> ServerProcess {
-        try await ServerProcess(try tool("weed")) { port, folder in
+        let master = try NATSServer.freePort()
+        let server = try await ServerProcess(try tool("weed")) { port, folder in
             let users = folder + "/users.json"
             let text = """
                 {"identities": [{"name": "test", "actions": ["Admin"], "credentials": [
                     {"accessKey": "\(accessKey)", "secretKey": "\(secretKey)"}]}]}
                 """
             try text.write(toFile: users, atomically: true, encoding: .utf8)
-            let ports = try ["master", "volume", "filer"].flatMap { server in
-                ["-\(server).port=\(try NATSServer.freePort())", "-\(server).port.grpc=\(try NATSServer.freePort())"]
-            }
+            let others = try ["volume", "filer"].map { "-\($0).port=\(try NATSServer.freePort())" }
+            let ports = try ["master", "volume", "filer"].map { "-\($0).port.grpc=\(try NATSServer.freePort())" }
             return [
                 "-logtostderr=true", "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
                 "-s3.port=\(port)", "-s3.port.grpc=\(try NATSServer.freePort())", "-s3.config=\(users)",
                 "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.domainName=localhost:\(port)", "-volume.max=1000",
-                "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
-            ] + ports
+                "-master.volumeSizeLimitMB=64", "-master.telemetry=false", "-master.port=\(master)",
+            ] + others + ports
         }
+        // The gateway may answer before there is a volume to write to.
+        let program = """
+            import sys, time, urllib.request
+            for _ in range(1200):
+                try:
+                    if b'"fid"' in urllib.request.urlopen(sys.argv[1], timeout=10).read(): sys.exit()
+                except OSError: pass
+                time.sleep(0.1)
+            sys.exit("SeaweedFS has no room")
+            """
+        _ = try await python(program, ["http://127.0.0.1:\(master)/dir/assign"])
+        return server
     }
 
     /// fake-gcs-server, with nothing in it.

@@ -81,7 +81,7 @@ import TieredStorage
             await #expect(throws: StorageError.self) { try await store.get("k") }
         }
         silent.isLost.withLock { $0 = false }
-        try await eventually(within: .seconds(5)) { store.isFollowing }
+        try await eventually { store.isFollowing }
         try await store.put("k", ObjectBody("5"))
         try await cold.put("k", ObjectBody("6"))
         #expect(try await store.text("k") == ("5", .hot))

@@ -17,7 +17,7 @@ final class Recorder: Store {
 
     /// What was stored as this version; nil where nothing was. Whoever stored it may be just about to remember it.
     func record(of version: Version) async -> Record? {
-        for _ in 0..<1000 {
+        for _ in 0..<30_000 {
             if let record = records.withLock({ $0[version] }) { return record }
             try? await Task.sleep(for: .milliseconds(1))
         }

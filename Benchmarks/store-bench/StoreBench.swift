@@ -75,7 +75,9 @@ struct Work: AsyncParsableCommand {
     private func bucketWork(_ control: NATSConnection, _ options: NATSOptions) async throws
         -> @Sendable (Int) async throws -> Void
     {
-        let bulk = try await NATSConnection.connect(options)
+        var bulkOptions = options
+        bulkOptions.isBulk = true
+        let bulk = try await NATSConnection.connect(bulkOptions)
         var configuration = BucketConfiguration(name: bucket)
         if withoutIndex { configuration.index = .none }
         if let chunkSize { configuration.chunkSize = chunkSize }

@@ -2,5 +2,6 @@
 #define CNATS_SHIM_H
 
 #include <nats/nats.h>
+#include <sys/eventfd.h>
 
 #endif

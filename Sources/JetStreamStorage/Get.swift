@@ -43,9 +43,12 @@ struct Get: Sendable {
     /// Asks for the chunk that is probably wanted, and whether it is, both at once.
     private func attempt(_ index: LiveIndex) async throws(StorageError) -> StoredObject? {
         let hint = index.hint(key)
-        let early = try hint.flatMap { hint throws(StorageError) in try chunk(of: hint) }
+        var early: PendingMessage?
         do throws(StorageError) {
-            let meta = try bucket.check(try await index.newest(key), key, options.ifMatch)
+            let newest = try await index.newest(key) { () throws(NATSError) in
+                early = try hint.flatMap { hint throws(NATSError) in try start(hint) }
+            }
+            let meta = try bucket.check(newest, key, options.ifMatch)
             if meta.sequence == hint?.sequence, meta.meta.nuid == hint?.meta.nuid {
                 return try await object(meta, early)
             }
@@ -59,12 +62,16 @@ struct Get: Sendable {
 
     /// Asks for an object's only chunk; nil where it has none, or more.
     private func chunk(of meta: StoredMeta) throws(StorageError) -> PendingMessage? {
-        guard meta.meta.chunks == 1, meta.meta.link == nil, meta.isLive(at: .now) else { return nil }
         do throws(NATSError) {
-            return try bucket.startOnlyChunk(of: meta.meta.nuid)
+            return try start(meta)
         } catch {
             throw StorageError(error, bucket: bucket.name)
         }
+    }
+
+    private func start(_ meta: StoredMeta) throws(NATSError) -> PendingMessage? {
+        guard meta.meta.chunks == 1, meta.meta.link == nil, meta.isLive(at: .now) else { return nil }
+        return try bucket.startOnlyChunk(of: meta.meta.nuid)
     }
 
     private func object(_ meta: StoredMeta, _ chunk: PendingMessage?) async throws(StorageError) -> StoredObject? {

@@ -48,12 +48,16 @@ final class LiveIndex: Sendable {
 
     /// What is stored at `key` now, as of some moment after the call: a delete marker, or what has expired, too.
     ///
-    /// - Throws: `internal` where it is not an object's, `timeout` or `unavailable` where the server does not answer.
-    func newest(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
-        if bucket.readsAnyReplica { return hint(key) }
+    /// - Parameter ask: runs first; what it asks for goes out together with what is asked here.
+    /// - Throws: what `ask` throws; `internal` where it is not an object's, `timeout` or `unavailable` where the server does not answer.
+    func newest(
+        _ key: ObjectKey, asking ask: () throws(NATSError) -> Void = {}
+    ) async throws(StorageError) -> StoredMeta? {
         let isOneOfFew = readers.wrappingAdd(1, ordering: .relaxed).oldValue < Self.ownLookUps
         defer { readers.wrappingSubtract(1, ordering: .relaxed) }
-        if isOneOfFew { return try await lookUp(key) }
+        if isOneOfFew, !bucket.readsAnyReplica { return try await lookUp(key, asking: ask) }
+        do throws(NATSError) { try ask() } catch { throw StorageError(error, bucket: bucket.name) }
+        if bucket.readsAnyReplica { return hint(key) }
         let isComplete = try await refresh()
         return if let known = hint(key) { known } else { isComplete ? nil : try await lookUp(key) }
     }
@@ -61,11 +65,19 @@ final class LiveIndex: Sendable {
     /// Asks the server, and corrects what the index has: nobody tells of a message that was removed without another in its
     /// place, as other programs do who rename or purge.
     @discardableResult
-    func lookUp(_ key: ObjectKey) async throws(StorageError) -> StoredMeta? {
+    func lookUp(
+        _ key: ObjectKey, asking ask: () throws(NATSError) -> Void = {}
+    ) async throws(StorageError) -> StoredMeta? {
         var found: StoredMeta?
-        for _ in 0..<Self.attempts {
+        for attempt in 0..<Self.attempts {
             let (known, applied) = (hint(key), contents.applied)
-            let message = try await bucket.message(.lastBySubject(bucket.format.meta(of: key)))
+            let message = try await mapped(bucket.name) { () async throws(NATSError) in
+                let asked = try bucket.control.connection.together { () throws(NATSError) in
+                    if attempt == 0 { try ask() }
+                    return try bucket.startMeta(key)
+                }
+                return try await bucket.answer(asked, .lastBySubject(bucket.format.meta(of: key)))
+            }
             // Mostly it is what is known: then there is nothing to parse.
             if let known, let message, known.isStored(as: message) { return known }
             found = try message.map { message throws(StorageError) in try StoredMeta(message, key: key) }

@@ -1,25 +1,66 @@
 import CNATS
 import Dispatch
+import Glibc
 import Synchronization
+import Waiting
 
 /// Owns a library's connection.
 ///
 /// `@unchecked Sendable`: the pointer never changes, and the library locks the connection in every call.
 final class ConnectionHandle: @unchecked Sendable {
-    let pointer: OpaquePointer
+    /// More than this waits for a server that is too slow only where somebody can wait with it.
+    private static let mostBehind = (awaited: 1 << 20, atAll: 64 << 20)
 
-    init(_ pointer: OpaquePointer) {
+    let pointer: OpaquePointer
+    /// Nil: the library reads and writes the socket.
+    private let loop: SocketLoop?
+
+    init(_ pointer: OpaquePointer, _ loop: SocketLoop?) {
         self.pointer = pointer
+        self.loop = loop
     }
 
     deinit {
         // Destroying waits for the read loop: not on whatever thread let go.
         let box = SendablePointer(pointer)
-        DispatchQueue.global().async { natsConnection_Destroy(box.pointer) }
+        DispatchQueue.global().async { [loop] in
+            Self.close(box.pointer, loop)
+            natsConnection_Destroy(box.pointer)
+        }
     }
 
     func close() {
-        natsConnection_Close(pointer)
+        Self.close(pointer, loop)
+    }
+
+    private static func close(_ pointer: OpaquePointer, _ loop: SocketLoop?) {
+        guard let loop else { return natsConnection_Close(pointer) }
+        // What was published before goes out, if the server takes it.
+        if loop.isBehind { _ = natsConnection_FlushTimeout(pointer, loop.stallLimit.milliseconds) }
+        loop.close { natsConnection_Close(pointer) }
+    }
+
+    /// Runs a call that publishes.
+    ///
+    /// - Throws: `disconnected` where the server is much too slow for what is published.
+    func publish(_ call: () -> natsStatus) throws(NATSError) -> natsStatus {
+        guard let loop else { return call() }
+        if loop.isBehind, natsConnection_Buffered(pointer) > Self.mostBehind.atAll {
+            throw NATSError(.disconnected, "the server does not take what is published to it; publish less")
+        }
+        loop.beginWriting()
+        defer { loop.endWriting() }
+        return call()
+    }
+
+    /// Blocks while the server is behind with what was published before.
+    func waitForRoom() {
+        guard let loop else { return }
+        while loop.isBehind, natsConnection_Status(pointer) == NATS_CONN_STATUS_CONNECTED,
+            natsConnection_Buffered(pointer) > Self.mostBehind.awaited
+        {
+            usleep(200)
+        }
     }
 }
 
@@ -124,11 +165,20 @@ final class SubscriptionHandle: Sendable {
     }
 
     /// Runs on the subscription's own thread.
-    private static let received: natsMsgHandler = { _, _, message, closure in
+    private static let received: natsMsgHandler = { _, subscription, message, closure in
         guard let message, let closure else { return }
         let context = Unmanaged<Context>.fromOpaque(closure).takeUnretainedValue()
-        context.receive(message)
-        natsMsg_Destroy(message)
+        Burst.run(takingJobs: isAlone(message, subscription)) {
+            context.receive(message)
+            Discards.add(message)
+        }
+    }
+
+    /// Whether it is small, and no other waits behind it.
+    private static func isAlone(_ message: OpaquePointer, _ subscription: OpaquePointer?) -> Bool {
+        var waiting: UInt64 = 0
+        return natsMsg_GetDataLength(message) <= NATSConnection.directWriteLimit
+            && natsSubscription_QueuedMsgs(subscription, &waiting) == NATS_OK && waiting == 0
     }
 
     /// Runs on the subscription's own thread, after the last message callback.
@@ -174,12 +224,14 @@ struct Outgoing: Sendable {
 
     func write(to connection: ConnectionHandle) throws(NATSError) {
         guard headers.isEmpty else { return try writeWithHeaders(to: connection) }
-        let status = payload.withUnsafeBytes { bytes in
-            let length = Int32(clamping: bytes.count)
-            return if let reply {
-                natsConnection_PublishRequest(connection.pointer, subject, reply, bytes.baseAddress, length)
-            } else {
-                natsConnection_Publish(connection.pointer, subject, bytes.baseAddress, length)
+        let status = try connection.publish {
+            payload.withUnsafeBytes { bytes in
+                let length = Int32(clamping: bytes.count)
+                return if let reply {
+                    natsConnection_PublishRequest(connection.pointer, subject, reply, bytes.baseAddress, length)
+                } else {
+                    natsConnection_Publish(connection.pointer, subject, bytes.baseAddress, length)
+                }
             }
         }
         try check(status, "publishing to “\(subject)”")
@@ -193,10 +245,11 @@ struct Outgoing: Sendable {
                 Int32(clamping: bytes.count))
         }
         try check(created, "making a message to “\(subject)”")
-        defer { natsMsg_Destroy(message) }
+        defer { if let message { Discards.add(message) } }
         for (name, value) in headers.fields {
             try check(natsMsgHeader_Add(message, name, value), "header “\(name)”")
         }
-        try check(natsConnection_PublishMsg(connection.pointer, message), "publishing to “\(subject)”")
+        let status = try connection.publish { natsConnection_PublishMsg(connection.pointer, message) }
+        try check(status, "publishing to “\(subject)”")
     }
 }

@@ -15,7 +15,7 @@ public final class NATSConnection: Sendable {
 
     /// Payloads up to this many bytes are written by the caller, larger ones by a thread of the connection's own: a
     /// write to a stalled server blocks.
-    private static let directWriteLimit = 16 << 10
+    static let directWriteLimit = 16 << 10
 
     let handle: ConnectionHandle
     let events: ConnectionEvents
@@ -67,16 +67,29 @@ public final class NATSConnection: Sendable {
             try Subject.validate(options.inboxPrefix)
             let handle = try OptionsHandle(options)
             try events.install(in: handle)
+            let loop = try socketLoop(options)
+            try loop?.install(in: handle)
             var pointer: OpaquePointer?
             try check(
                 natsConnection_Connect(&pointer, handle.pointer),
                 "connecting to \(options.urls.map(ServerURL.withoutCredentials).joined(separator: ", "))")
             guard let pointer else { throw NATSError(.internalError, "connecting gave nothing") }
-            return NATSConnection(ConnectionHandle(pointer), events, inboxPrefix: options.inboxPrefix)
+            return NATSConnection(ConnectionHandle(pointer, loop), events, inboxPrefix: options.inboxPrefix)
         } catch {
             events.close()
             throw error
         }
+    }
+
+    /// Large payloads are better written without a copy; the library's writes over TLS may block within an event loop.
+    private static func socketLoop(_ options: NATSOptions) throws(NATSError) -> SocketLoop? {
+        let isSecure = options.tls != nil || options.urls.contains(where: ServerURL.isSecure)
+        return options.isBulk || isSecure ? nil : try SocketLoop(stallLimit: options.writeDeadline)
+    }
+
+    /// Sends what `body` publishes in one write, on this thread.
+    package func together<Value, Failure>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        try Burst.run(body)
     }
 
     /// Where the connection stands.
@@ -116,7 +129,10 @@ public final class NATSConnection: Sendable {
         let handle = handle
         guard payload.count > Self.directWriteLimit else { return try message.write(to: handle) }
         let error: NATSError? = await withUnsafeContinuation { continuation in
-            writer.async { continuation.resume(returning: message.tryWrite(to: handle)) }
+            writer.async {
+                handle.waitForRoom()
+                continuation.resume(returning: message.tryWrite(to: handle))
+            }
         }
         if let error { throw error }
     }
@@ -160,7 +176,11 @@ public final class NATSConnection: Sendable {
         let write: @Sendable () -> Void = {
             if let error = ready.tryWrite(to: handle) { requests.resume(token, .failure(error)) }
         }
-        if ready.payload.count > directLimit { writer.async(execute: write) } else { write() }
+        guard ready.payload.count > directLimit else { return write() }
+        writer.async {
+            handle.waitForRoom()
+            write()
+        }
     }
 
     /// Receives what is published to `subject` from now on: the server knows of it when this returns.

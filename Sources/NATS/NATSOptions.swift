@@ -47,6 +47,9 @@ public struct NATSOptions: Sendable {
     public var reconnectWait: Duration = .milliseconds(500)
     /// How many attempts there are for each server; -1: for ever.
     public var maxReconnects = -1
+    /// Whether it is for large payloads: each is written by itself, without a copy. Otherwise what is published at once
+    /// goes out together.
+    public var isBulk = false
     /// How long a write to a stalled server may take.
     public var writeDeadline: Duration = .seconds(2)
     /// How often the connection is checked.

@@ -117,7 +117,7 @@ struct PortServer: Sendable {
             return
         }
         let work = endpoint.begin(request)
-        let task = Task {
+        let task = Task(executorPreference: DeliveryExecutor.shared) {
             await answer(work, request, replySubject, call)
             Timeouts.shared.cancel(call.timer)
             end()

@@ -47,6 +47,10 @@ public struct StorageInstance: Service, CustomStringConvertible {
     ///   good, `StorageError` where the store can't do what an input asks of it.
     public func run() async throws {
         defer { monitor.phase = .stopped }
+        try await withTaskExecutorPreference(DeliveryExecutor.shared) { try await serve() }
+    }
+
+    private func serve() async throws {
         let events = EventPublisher(configuration, monitor.feed, logger, metrics)
         try await events.check(connection)
         let connection = connection

@@ -85,8 +85,8 @@ private struct Serving: Service, CustomStringConvertible {
 
     private func open() async throws -> Opened {
         let patience = Patience(for: configuration.startTimeout, logger: log.logger(.program))
-        let control = try await patience.run(connect)
-        let bulk = try await patience.run(connect)
+        let control = try await patience.run { try await connect() }
+        let bulk = try await patience.run { try await connect(isBulk: true) }
         var stores: [any Store] = []
         for (_, store) in configuration.instances {
             stores.append(
@@ -97,8 +97,9 @@ private struct Serving: Service, CustomStringConvertible {
         return Opened(control: control, bulk: bulk, stores: stores)
     }
 
-    private func connect() async throws -> NATSConnection {
+    private func connect(isBulk: Bool = false) async throws -> NATSConnection {
         var options = configuration.nats
+        options.isBulk = isBulk
         options.name = "nats-storage"
         options.logger = log.logger(.nats)
         return try await NATSConnection.connect(options)

@@ -25,7 +25,9 @@ func withConnections<Value>(
     _ options: NATSOptions, _ body: (_ control: NATSConnection, _ bulk: NATSConnection) async throws -> Value
 ) async throws -> Value {
     try await withConnection(options) { control in
-        try await withConnection(options) { bulk in try await body(control, bulk) }
+        var options = options
+        options.isBulk = true
+        return try await withConnection(options) { bulk in try await body(control, bulk) }
     }
 }
 

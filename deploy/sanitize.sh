@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs tests under Thread Sanitizer: those of the vocabulary, the layers and the tiers, each layer and deep stacks of them
-# through the conformance suite, and those of the stores in files and in SQLite.
+# through the conformance suite, those of the stores in files and in SQLite, of connections, and of the component's ports,
+# events and pipelines.
 # usage: sanitize.sh [FILTER], a regular expression as `swift test --filter` takes it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/lib.sh
 
-filter="${1:-^(StorageTests|StorageLayersTests|TieredStorageTests|StorageSnapshotTests|FileStorageTests|SQLiteStorageTests)\.|^StorageConformanceTests\.(Memory|Faulty|Example|Tiered|Observed)}"
+filter="${1:-^(StorageTests|StorageLayersTests|TieredStorageTests|StorageSnapshotTests|FileStorageTests|SQLiteStorageTests|NATSTests|StorageServiceTests)\.|^StorageConformanceTests\.(Memory|Faulty|Example|Tiered|Observed)}"
 scratch="${SANITIZE_SCRATCH:-.build/sanitize}"
 ensure_packages "${build_packages[@]}" nats-server python3-venv strace
 if [ -z "${NATS_PYTHON:-}" ]; then

@@ -55,8 +55,10 @@ struct Snippets {
     }
 
     func bucket() async throws {
-        let control = try await NATSConnection.connect(NATSOptions())
-        let bulk = try await NATSConnection.connect(NATSOptions())
+        var options = NATSOptions()
+        let control = try await NATSConnection.connect(options)
+        options.isBulk = true
+        let bulk = try await NATSConnection.connect(options)
         var bucket = BucketConfiguration(name: "REPORTS")
         bucket.replicas = 1
         let store = try await JetStreamStore.open(

@@ -133,11 +133,11 @@ final class NoticeQueue: Sendable {
     }
 
     /// Takes what nobody will read; nothing finds room after that.
-    func close() -> [Notice] {
+    func close() -> Deque<Notice> {
         state.withLock { state in
             state.isClosed = true
             defer { state.waiting = [] }
-            return Array(state.waiting)
+            return state.waiting
         }
     }
 }

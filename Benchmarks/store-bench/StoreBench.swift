@@ -54,7 +54,10 @@ struct Work: AsyncParsableCommand {
         if kind != "fill" && kind != "seed" {
             for index in 0..<min(size > 1 << 20 ? 1 : 50, count) { try await work(index) }
         }
-        try await measure(count: count, inFlight: inFlight, work)
+        // As the component does.
+        try await withTaskExecutorPreference(DeliveryExecutor.shared) {
+            try await measure(count: count, inFlight: inFlight, work)
+        }
     }
 
     private func work(_ control: NATSConnection, _ options: NATSOptions) async throws

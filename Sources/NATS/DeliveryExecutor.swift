@@ -3,11 +3,21 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Runs tasks that answer messages. What a small message wakes, when no other waits behind it, runs on the thread that
-/// brought it: to wake another thread takes longer than most of such work. Everything else runs on as many threads as
-/// there are cores, several jobs in a burst.
-package final class DeliveryExecutor: TaskExecutor {
-    package static let shared = DeliveryExecutor()
+/// Runs tasks that mostly wait for messages: requests, and stores that make them, take less time on it.
+///
+/// ```swift
+/// try await withTaskExecutorPreference(DeliveryExecutor.shared) {
+///     for key in keys { print(try await store.info(key).size) }
+/// }
+/// ```
+///
+/// What a small message wakes, when no other waits behind it, runs on the thread that brought it: to wake another thread
+/// takes longer than most of such work. Everything else runs on as many threads as there are cores, several jobs in a
+/// burst, and what they publish goes out in one write. A job that computes for long holds up the messages behind it for
+/// as long: not for such, and like any task's, no job may block.
+public final class DeliveryExecutor: TaskExecutor {
+    /// The process' only one.
+    public static let shared = DeliveryExecutor()
 
     private struct State {
         var jobs: Deque<UnownedJob> = []
@@ -19,7 +29,8 @@ package final class DeliveryExecutor: TaskExecutor {
 
     private init() {}
 
-    package func enqueue(_ job: consuming ExecutorJob) {
+    /// Takes a job from Swift's runtime.
+    public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if Burst.current?.take(job) != true { hand(job) }
     }

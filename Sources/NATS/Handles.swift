@@ -14,10 +14,13 @@ final class ConnectionHandle: @unchecked Sendable {
     let pointer: OpaquePointer
     /// Nil: the library reads and writes the socket.
     private let loop: SocketLoop?
+    /// Whether it is for large payloads.
+    let isBulk: Bool
 
-    init(_ pointer: OpaquePointer, _ loop: SocketLoop?) {
+    init(_ pointer: OpaquePointer, _ loop: SocketLoop?, isBulk: Bool) {
         self.pointer = pointer
         self.loop = loop
+        self.isBulk = isBulk
     }
 
     deinit {
@@ -82,12 +85,18 @@ final class SubscriptionHandle: Sendable {
     private final class Context: Sendable {
         let receive: @Sendable (OpaquePointer) -> Void
         let complete: @Sendable () -> Void
+        /// Whether a message wakes work that takes long: a chunk is hashed when the one before it is stored.
+        let isBulk: Bool
         /// The subscription; 0 before it is made and after it is destroyed, which a handle may outlive.
         let pointer = Mutex<UInt>(0)
 
-        init(_ receive: @escaping @Sendable (OpaquePointer) -> Void, _ complete: @escaping @Sendable () -> Void) {
+        init(
+            _ receive: @escaping @Sendable (OpaquePointer) -> Void, _ complete: @escaping @Sendable () -> Void,
+            isBulk: Bool
+        ) {
             self.receive = receive
             self.complete = complete
+            self.isBulk = isBulk
         }
 
         /// Lends the subscription out, unless it is destroyed; it is not destroyed meanwhile.
@@ -116,7 +125,7 @@ final class SubscriptionHandle: Sendable {
         _ connection: ConnectionHandle, _ subject: String, _ queue: String?,
         _ receive: @escaping @Sendable (OpaquePointer) -> Void, complete: @escaping @Sendable () -> Void = {}
     ) throws(NATSError) {
-        let context = Context(receive, complete)
+        let context = Context(receive, complete, isBulk: connection.isBulk)
         let closure = Unmanaged.passRetained(context).toOpaque()
         var pointer: OpaquePointer?
         let status =
@@ -168,7 +177,7 @@ final class SubscriptionHandle: Sendable {
     private static let received: natsMsgHandler = { _, subscription, message, closure in
         guard let message, let closure else { return }
         let context = Unmanaged<Context>.fromOpaque(closure).takeUnretainedValue()
-        Burst.run(takingJobs: isAlone(message, subscription)) {
+        Burst.run(takingJobs: !context.isBulk && isAlone(message, subscription)) {
             context.receive(message)
             Discards.add(message)
         }

@@ -74,7 +74,8 @@ public final class NATSConnection: Sendable {
                 natsConnection_Connect(&pointer, handle.pointer),
                 "connecting to \(options.urls.map(ServerURL.withoutCredentials).joined(separator: ", "))")
             guard let pointer else { throw NATSError(.internalError, "connecting gave nothing") }
-            return NATSConnection(ConnectionHandle(pointer, loop), events, inboxPrefix: options.inboxPrefix)
+            return NATSConnection(
+                ConnectionHandle(pointer, loop, isBulk: options.isBulk), events, inboxPrefix: options.inboxPrefix)
         } catch {
             events.close()
             throw error

@@ -43,17 +43,18 @@ final class ConnectionHandle: @unchecked Sendable {
         loop.close { natsConnection_Close(pointer) }
     }
 
-    /// Runs a call that publishes.
+    /// Runs a call that publishes to `subject`.
     ///
     /// - Throws: `disconnected` where the server is much too slow for what is published.
-    func publish(_ call: () -> natsStatus) throws(NATSError) -> natsStatus {
-        guard let loop else { return call() }
+    func publish(_ subject: String, _ call: () -> natsStatus) throws(NATSError) {
+        var task: String { "publishing to “\(subject)”" }
+        guard let loop else { return try check(call(), task) }
         if loop.isBehind, natsConnection_Buffered(pointer) > Self.mostBehind.atAll {
-            throw NATSError(.disconnected, "the server does not take what is published to it; publish less")
+            throw NATSError(.disconnected, "\(task): the server has not taken what came before; try again later")
         }
         loop.beginWriting()
         defer { loop.endWriting() }
-        return call()
+        try check(call(), task)
     }
 
     /// Blocks while the server is behind with what was published before.
@@ -233,7 +234,7 @@ struct Outgoing: Sendable {
 
     func write(to connection: ConnectionHandle) throws(NATSError) {
         guard headers.isEmpty else { return try writeWithHeaders(to: connection) }
-        let status = try connection.publish {
+        try connection.publish(subject) {
             payload.withUnsafeBytes { bytes in
                 let length = Int32(clamping: bytes.count)
                 return if let reply {
@@ -243,7 +244,6 @@ struct Outgoing: Sendable {
                 }
             }
         }
-        try check(status, "publishing to “\(subject)”")
     }
 
     private func writeWithHeaders(to connection: ConnectionHandle) throws(NATSError) {
@@ -258,7 +258,6 @@ struct Outgoing: Sendable {
         for (name, value) in headers.fields {
             try check(natsMsgHeader_Add(message, name, value), "header “\(name)”")
         }
-        let status = try connection.publish { natsConnection_PublishMsg(connection.pointer, message) }
-        try check(status, "publishing to “\(subject)”")
+        try connection.publish(subject) { natsConnection_PublishMsg(connection.pointer, message) }
     }
 }

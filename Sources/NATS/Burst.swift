@@ -1,5 +1,4 @@
 import DequeModule
-import Glibc
 
 /// A burst of work on one thread: what is published meanwhile goes out in one write at its end, and jobs that are woken
 /// meanwhile may be run at its end rather than elsewhere. Confined to its thread.
@@ -7,13 +6,7 @@ final class Burst {
     /// What is published waits no longer for the rest of a burst, save for one job's end.
     static let limit: Duration = .microseconds(100)
 
-    private static let key: pthread_key_t = {
-        var key = pthread_key_t()
-        pthread_key_create(&key) { pointer in
-            if let pointer { Unmanaged<Burst>.fromOpaque(pointer).release() }
-        }
-        return key
-    }()
+    private static let threads = PerThread<Burst>()
 
     private var isUnderWay = false
     private var loops: [SocketLoop] = []
@@ -22,24 +15,13 @@ final class Burst {
     private var jobs: Deque<UnownedJob> = []
 
     /// The one under way on this thread.
-    static var current: Burst? {
-        guard let pointer = pthread_getspecific(key) else { return nil }
-        let burst = Unmanaged<Burst>.fromOpaque(pointer).takeUnretainedValue()
-        return burst.isUnderWay ? burst : nil
-    }
-
-    private static var ofThisThread: Burst {
-        if let pointer = pthread_getspecific(key) { return Unmanaged<Burst>.fromOpaque(pointer).takeUnretainedValue() }
-        let burst = Burst()
-        pthread_setspecific(key, Unmanaged.passRetained(burst).toOpaque())
-        return burst
-    }
+    static var current: Burst? { threads.existing.flatMap { $0.isUnderWay ? $0 : nil } }
 
     /// Runs `body` and then the jobs that it woke, where they are to run here; nothing more where a burst is under way.
     static func run<Value, Failure>(
         takingJobs: Bool = false, _ body: () throws(Failure) -> Value
     ) throws(Failure) -> Value {
-        let burst = ofThisThread
+        let burst = threads.value { Burst() }
         guard !burst.isUnderWay else { return try body() }
         burst.isUnderWay = true
         burst.takesJobs = takingJobs

@@ -1,18 +1,11 @@
 import CNATS
-import Glibc
 
 /// A thread's messages that nobody needs any more. The library has a thread that frees them, and wakes it for each message:
 /// handed over by the dozen they cost a tenth. Confined to its thread.
 final class Discards {
     private static let most = (messages: 64, bytes: 128 << 10)
 
-    private static let key: pthread_key_t = {
-        var key = pthread_key_t()
-        pthread_key_create(&key) { pointer in
-            if let pointer { Unmanaged<Discards>.fromOpaque(pointer).release() }
-        }
-        return key
-    }()
+    private static let threads = PerThread<Discards>()
 
     private var messages: [OpaquePointer] = []
     private var bytes = 0
@@ -22,14 +15,7 @@ final class Discards {
     }
 
     /// Frees a message, soon.
-    static func add(_ message: OpaquePointer) {
-        if let pointer = pthread_getspecific(key) {
-            return Unmanaged<Discards>.fromOpaque(pointer).takeUnretainedValue().add(message)
-        }
-        let discards = Discards()
-        pthread_setspecific(key, Unmanaged.passRetained(discards).toOpaque())
-        discards.add(message)
-    }
+    static func add(_ message: OpaquePointer) { threads.value { Discards() }.add(message) }
 
     private func add(_ message: OpaquePointer) {
         messages.append(message)

@@ -88,7 +88,9 @@ final class SocketLoop: Sendable {
             return state.hasThread
         }
         if hasThread { wake() }
-        return hasThread || startThread()
+        if hasThread || startThread({ self.run() }) { return true }
+        state.withLock { $0.hasThread = false }
+        return false
     }
 
     private func want(read reads: Bool) {
@@ -176,22 +178,6 @@ final class SocketLoop: Sendable {
     }
 
     // MARK: The thread
-
-    private func startThread() -> Bool {
-        var thread = pthread_t()
-        let box = Unmanaged.passRetained(self)
-        let failure = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<SocketLoop>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, box.toOpaque())
-        guard failure != 0 else { return pthread_detach(thread) == 0 }
-        box.release()
-        state.withLock { $0.hasThread = false }
-        return false
-    }
 
     private func wake() { eventfd_write(signal, 1) }
 

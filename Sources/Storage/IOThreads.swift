@@ -2,6 +2,7 @@ import DequeModule
 import Dispatch
 import Glibc
 import Synchronization
+import Waiting
 
 /// A few threads for calls that block, so that none of them ever runs on Swift's own.
 ///
@@ -95,19 +96,9 @@ private final class Jobs: Sendable {
     /// Starts one that is counted already; where that fails those that there are have to do.
     @discardableResult
     private func startThread() -> Bool {
-        var thread = pthread_t()
-        let box = Unmanaged.passRetained(self)
-        let failure = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Jobs>.fromOpaque(context).takeRetainedValue().work()
-                return nil
-            }, box.toOpaque())
-        guard failure != 0 else { return pthread_detach(thread) == 0 }
-        box.release()
-        state.withLock { $0.threads -= 1 }
-        return false
+        let isStarted = Waiting.startThread { self.work() }
+        if !isStarted { state.withLock { $0.threads -= 1 } }
+        return isStarted
     }
 
     private func work() {

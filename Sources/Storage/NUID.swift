@@ -1,30 +1,11 @@
-import Glibc
-import Synchronization
-
 /// Random identifiers of 22 letters and digits, as NATS clients make them.
 package enum NUID {
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
 
     /// A new identifier: 128 random bits in 22 characters, so that two are never the same.
     package static func next() -> String {
-        let (first, second) = words.withLock { words in
-            if words.isEmpty { refill(&words) }
-            return (words.removeLast(), words.removeLast())
-        }
+        let (first, second) = RandomWords.pair()
         return text(first, second)
-    }
-
-    /// The system's random numbers, fetched many at a time: a call of the kernel for each would take as long as the rest.
-    private static let words = Mutex<[UInt64]>([])
-    /// So many the kernel gives in one piece: up to 256 bytes.
-    private static let fetched = 32
-
-    private static func refill(_ words: inout [UInt64]) {
-        words = [UInt64](unsafeUninitializedCapacity: fetched) { buffer, count in
-            let bytes = UnsafeMutableRawBufferPointer(buffer)
-            count = getentropy(bytes.baseAddress, fetched * 8) == 0 ? fetched : 0
-        }
-        while words.count < fetched { words.append(UInt64.random(in: .min ... .max)) }
     }
 
     /// The same identifier each time for the same name, and another one for any other.

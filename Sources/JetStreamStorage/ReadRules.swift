@@ -79,7 +79,7 @@ extension Bucket {
     /// What was asked for; asked anew at the stream's leader where nobody takes direct gets, or a mirror took it, which may
     /// be late.
     func answer(
-        _ pending: PendingMessage, _ selector: JetStream.MessageSelector
+        _ pending: PendingMessage, _ selector: @autoclosure () -> JetStream.MessageSelector
     ) async throws(NATSError) -> StoredMessage? {
         do throws(NATSError) {
             let message = try await pending.value()
@@ -90,7 +90,7 @@ extension Bucket {
         } catch {
             guard await mayAskOtherwise(error) else { throw error }
         }
-        return try await control.message(format.stream, selector, direct: false)
+        return try await control.message(format.stream, selector(), direct: false)
     }
 
     /// Whether asking again may help where nobody took a direct get: the stream may answer none any more.

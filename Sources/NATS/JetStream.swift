@@ -60,41 +60,34 @@ public struct JetStream: Sendable {
 
     /// The names of the streams that take `subject`, all pages of them.
     public func streamNames(subject: String? = nil) async throws(NATSError) -> [String] {
-        struct Query: Encodable {
-            let subject: String?
-            let offset: Int
-        }
-        struct Page: Decodable {
-            let total: Int
-            let streams: [String]?
-        }
         var names: [String] = []
-        while true {
-            let page: Page = try await call("STREAM.NAMES", Query(subject: subject, offset: names.count))
-            names += page.streams ?? []
-            if page.streams?.isEmpty ?? true || names.count >= page.total { return names }
-        }
+        try await forEachStream("STREAM.NAMES", subject: subject) { names.append($0) }
+        return names
     }
 
     /// The names of the streams that mirror `stream`, in the same account.
     public func mirrors(of stream: String) async throws(NATSError) -> [String] {
-        struct Query: Encodable {
-            let offset: Int
+        struct Listed: Decodable {
+            let config: StreamConfiguration
         }
-        struct Page: Decodable {
-            struct Stream: Decodable {
-                let config: StreamConfiguration
-            }
-            let total: Int
-            let streams: [Stream]?
+        var mirrors: [String] = []
+        try await forEachStream("STREAM.LIST") { (listed: Listed) in
+            if listed.config.mirror?.name == stream { mirrors.append(listed.config.name) }
         }
-        var (mirrors, count) = ([String](), 0)
+        return mirrors
+    }
+
+    /// What the server's list gives of each stream, all pages of it.
+    private func forEachStream<Listed: Decodable>(
+        _ list: String, subject: String? = nil, _ visit: (Listed) -> Void
+    ) async throws(NATSError) {
+        var count = 0
         while true {
-            let page: Page = try await call("STREAM.LIST", Query(offset: count))
+            let page: StreamPage<Listed> = try await call(list, StreamQuery(subject: subject, offset: count))
             let streams = page.streams ?? []
-            mirrors += streams.map(\.config).filter { $0.mirror?.name == stream }.map(\.name)
+            streams.forEach(visit)
             count += streams.count
-            if streams.isEmpty || count >= page.total { return mirrors }
+            if streams.isEmpty || count >= page.total { return }
         }
     }
 
@@ -269,6 +262,16 @@ public struct PendingMessage: Sendable {
 }
 
 private struct Empty: Encodable {}
+
+private struct StreamQuery: Encodable {
+    let subject: String?
+    let offset: Int
+}
+
+private struct StreamPage<Listed: Decodable>: Decodable {
+    let total: Int
+    let streams: [Listed]?
+}
 
 private struct Success: Decodable {
     let success: Bool

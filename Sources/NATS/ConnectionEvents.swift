@@ -130,7 +130,7 @@ final class ConnectionEvents: Sendable {
         return stream
     }
 
-    /// The subject on which the replies to all requests come.
+    /// What the subjects begin with on which the replies to all requests come.
     func setInbox(_ subject: String) { state.withLock { $0.inbox = subject } }
 
     func add(_ queue: MessageQueue, subject: String) {
@@ -158,7 +158,7 @@ final class ConnectionEvents: Sendable {
         let subject = String(parts[1])
         if parts[0].lowercased().contains("publish") {
             requests.fail(subject: subject, error)
-        } else if subject == state.withLock({ $0.inbox }) {
+        } else if let inbox = state.withLock({ $0.inbox }), subject.hasPrefix(inbox) {
             let text = "\(error.message); no reply can come: give the inbox prefix that this user may subscribe to"
             requests.refuse(NATSError(.permission, text))
         } else {

@@ -49,7 +49,7 @@ public final class DeliveryExecutor: TaskExecutor {
     /// Runs jobs for a burst, and again after whatever else waits for a thread, until there are none.
     private func work() {
         DispatchQueue.global().async {
-            Burst.run { self.runJobs() }
+            Burst.run { _ in self.runJobs() }
             let goesOn = self.state.withLock { state in
                 if state.jobs.isEmpty { state.workers -= 1 }
                 return !state.jobs.isEmpty

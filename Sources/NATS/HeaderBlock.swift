@@ -54,19 +54,25 @@ struct HeaderBlock {
     }
 
     /// The first value under `name` alone.
-    static func first(_ name: String, in bytes: UnsafeRawBufferPointer) -> String? {
+    static func first(_ name: StaticString, in bytes: UnsafeRawBufferPointer) -> String? {
         guard bytes.starts(with: prefix) else { return nil }
         var start = prefix.count
-        while start < bytes.count {
-            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
-            let colon = start + name.utf8.count
-            if colon < end, bytes[colon] == UInt8(ascii: ":"), bytes[start..<colon].elementsEqual(name.utf8) {
-                return String(
-                    validating: trimmed(UnsafeRawBufferPointer(rebasing: bytes[(colon + 1)..<end])), as: UTF8.self)
+        let length = name.utf8CodeUnitCount
+        while start < bytes.count, let base = bytes.baseAddress {
+            let line = base + start
+            let end = memchr(line, 0x0a, bytes.count - start).map { UnsafeRawPointer($0) - base } ?? bytes.count
+            let colon = start + length
+            if colon < end, bytes[colon] == UInt8(ascii: ":"), memcmp(line, name.utf8Start, length) == 0 {
+                return text(trimmed(UnsafeRawBufferPointer(rebasing: bytes[(colon + 1)..<end])))
             }
             start = end + 1
         }
         return nil
+    }
+
+    private static func text(_ bytes: UnsafeRawBufferPointer) -> String? {
+        // Mostly it is ASCII, which needs no validation.
+        bytes.allSatisfy { $0 < 0x80 } ? String(decoding: bytes, as: UTF8.self) : String(validating: bytes, as: UTF8.self)
     }
 
     /// The status alone.
@@ -92,6 +98,26 @@ struct HeaderBlock {
         let start = UnsafeRawPointer(before) + strlen(before) + 1
         let length = UnsafeRawPointer(data) - start - 1
         guard length > 0 else { return [] }
-        return Array(UnsafeRawBufferPointer(start: start, count: length))
+        let block = Array(UnsafeRawBufferPointer(start: start, count: length))
+        return natsMsg_GetDataLength(message) == 0 ? restored(block) : block
+    }
+
+    /// The library may have read the headers of a message without data before it gave it, to know whether it says that
+    /// nobody listens: it leaves NULs for the colon behind each name and for the white space behind each value.
+    private static func restored(_ block: [UInt8]) -> [UInt8] {
+        var block = block
+        // The first line has a status, and no name.
+        var isName = false
+        for index in block.indices {
+            switch block[index] {
+            case UInt8(ascii: "\n"): isName = true
+            case UInt8(ascii: ":"): isName = false
+            case 0:
+                block[index] = isName ? UInt8(ascii: ":") : UInt8(ascii: " ")
+                isName = false
+            default: break
+            }
+        }
+        return block
     }
 }

@@ -22,7 +22,13 @@ public final class NATSConnection: Sendable {
     private let writer = DispatchQueue(label: "nats.writer")
     private let inboxPrefix: String
     private let inbox: String
-    private let inboxSubscription = Mutex<SubscriptionHandle?>(nil)
+    /// For the replies to requests that have no slot.
+    private let inboxSubscription = Mutex<CalledSubscription?>(nil)
+    private let subscriptions = Mutex<[WeakSubscription]>([])
+
+    private struct WeakSubscription {
+        weak var subscription: NATSSubscription?
+    }
 
     private init(_ handle: ConnectionHandle, _ events: ConnectionEvents, inboxPrefix: String) {
         self.handle = handle
@@ -33,7 +39,6 @@ public final class NATSConnection: Sendable {
 
     deinit {
         events.end()
-        handle.close()
         events.close()
     }
 
@@ -42,23 +47,22 @@ public final class NATSConnection: Sendable {
     /// - Throws: `connectionFailed`, `authorization`, `tls` with what OpenSSL says, or `invalidArgument` for options
     ///   that make no sense.
     public static func connect(_ options: NATSOptions) async throws(NATSError) -> NATSConnection {
-        let outcome = await offPool { () -> Result<NATSConnection, NATSError> in
-            do throws(NATSError) {
-                return .success(try open(options))
-            } catch {
-                return .failure(error)
+        let connection = try await offPool { () throws(NATSError) in try open(options) }
+        try await connection.openInbox()
+        return connection
+    }
+
+    private func openInbox() async throws(NATSError) {
+        events.setInbox(inbox)
+        let (handle, requests, subject) = (handle, events.requests, inbox + ".*")
+        let subscription = try await offPool { () throws(NATSError) in
+            try CalledSubscription(handle, subject, nil) { message in
+                guard let token = Self.token(of: message) else { return }
+                requests.answer(token) { NATSMessage(copying: message, subject: $0) }
             }
         }
-        let connection = try outcome.get()
-        let requests = connection.events.requests
-        let replies = connection.inbox + ".*"
-        connection.events.setInbox(replies)
-        let subscription = try await connection.subscribeHandle(replies, queue: nil) { message in
-            guard let token = Self.token(of: message) else { return }
-            requests.resume(token) { .success(NATSMessage(copying: message, subject: $0)) }
-        }
-        connection.inboxSubscription.withLock { $0 = subscription }
-        return connection
+        inboxSubscription.withLock { $0 = subscription }
+        handle.loop?.inlets.replies.open(requests, inbox: inbox)
     }
 
     private static func open(_ options: NATSOptions) throws(NATSError) -> NATSConnection {
@@ -90,7 +94,7 @@ public final class NATSConnection: Sendable {
 
     /// Sends what `body` publishes in one write, on this thread.
     package func together<Value, Failure>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
-        try Burst.run(body)
+        try Burst.run { _ throws(Failure) in try body() }
     }
 
     /// Where the connection stands.
@@ -169,15 +173,16 @@ public final class NATSConnection: Sendable {
         write(message, token, directLimit: -1)
     }
 
-    /// Sends the request `token`; where that fails, its outcome is the failure.
+    /// Sends the request `token`, unless it has been given up; where that fails, its outcome is the failure.
     func write(_ message: Outgoing, _ token: UInt64, directLimit: Int = directWriteLimit) {
-        var message = message
-        message.reply = "\(inbox).\(token)"
-        let (ready, handle, requests) = (message, handle, events.requests)
+        let (handle, requests, inbox) = (handle, events.requests, inbox)
         let write: @Sendable () -> Void = {
-            if let error = ready.tryWrite(to: handle) { requests.resume(token, .failure(error)) }
+            var message = message
+            message.reply = handle.takeReplySlot(token) ?? "\(inbox).\(token)"
+            guard requests.isPending(token) else { return handle.loop?.inlets.replies.abandon(token) ?? () }
+            if let error = message.tryWrite(to: handle) { requests.fail(token, error) }
         }
-        guard ready.payload.count > directLimit else { return write() }
+        guard message.payload.count > directLimit else { return write() }
         writer.async {
             handle.waitForRoom()
             write()
@@ -218,28 +223,28 @@ public final class NATSConnection: Sendable {
         try Subject.validate(subject, wildcards: true)
         if let queue { try Subject.validate(queue) }
         events.add(messages, subject: subject)
-        let handle = try await subscribeHandle(subject, queue: queue) {
-            receive(NATSMessage(copying: $0))
-        } complete: {
-            messages.finish(nil)
-        }
+        let handle = try await subscribeHandle(subject, queue, receive) { messages.finish(nil) }
         try await flush()
-        return NATSSubscription(subject: subject, messages: messages, handle: handle, connection: self)
+        let subscription = NATSSubscription(subject: subject, messages: messages, handle: handle, connection: self)
+        subscriptions.withLock { subscriptions in
+            subscriptions.removeAll { $0.subscription == nil }
+            subscriptions.append(WeakSubscription(subscription: subscription))
+        }
+        return subscription
     }
 
     private func subscribeHandle(
-        _ subject: String, queue: String?, receive: @escaping @Sendable (OpaquePointer) -> Void,
-        complete: @escaping @Sendable () -> Void = {}
-    ) async throws(NATSError) -> SubscriptionHandle {
+        _ subject: String, _ queue: String?, _ receive: @escaping @Sendable (NATSMessage) -> Void,
+        complete: @escaping @Sendable () -> Void
+    ) async throws(NATSError) -> any SubscriptionHandle {
         let handle = handle
-        let outcome = await offPool { () -> Result<SubscriptionHandle, NATSError> in
-            do throws(NATSError) {
-                return .success(try SubscriptionHandle(handle, subject, queue, receive, complete: complete))
-            } catch {
-                return .failure(error)
+        return try await offPool { () throws(NATSError) in
+            if let loop = handle.loop {
+                return try PolledSubscription(handle, loop, subject, queue, receive, complete: complete)
             }
+            return try CalledSubscription(
+                handle, subject, queue, { receive(NATSMessage(copying: $0)) }, complete: complete)
         }
-        return try outcome.get()
     }
 
     /// Waits until the server has seen everything that was published.
@@ -253,11 +258,12 @@ public final class NATSConnection: Sendable {
     public func drain(timeout: Duration = .seconds(10)) async {
         guard state != .closed else { return }
         events.change(to: .draining)
-        let changes = stateChanges()
-        let handle = handle
-        // Refused while reconnecting: then there is nobody to drain from, and nothing would end the wait.
-        let status = await offPool { natsConnection_DrainTimeout(handle.pointer, timeout.milliseconds) }
-        if status == NATS_OK { for await state in changes where state == .closed { break } }
+        let subscriptions = subscriptions.withLock { $0.compactMap(\.subscription) }
+        await withTaskGroup { group in
+            for subscription in subscriptions { group.addTask { await subscription.drain() } }
+        }
+        // While the server is away there is nobody to flush to.
+        try? await flush(timeout: timeout)
         await close()
     }
 
@@ -270,7 +276,7 @@ public final class NATSConnection: Sendable {
     }
 
     /// A reply's subject ends with the number of the request; its `subject` is the request's.
-    private static func token(of message: OpaquePointer) -> UInt64? {
+    static func token(of message: OpaquePointer) -> UInt64? {
         guard let subject = natsMsg_GetSubject(message), let last = strrchr(subject, Int32(UInt8(ascii: "."))) else {
             return nil
         }

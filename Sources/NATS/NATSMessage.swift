@@ -91,8 +91,8 @@ public struct NATSMessage: Sendable {
     }
 
     /// The first value under `name`, of a received message without reading the others.
-    func firstHeader(_ name: String) -> String? {
-        if let set { return set.first(name) }
+    func firstHeader(_ name: StaticString) -> String? {
+        if let set { return set.first(name.description) }
         return block.withUnsafeBytes { HeaderBlock.first(name, in: $0) }
     }
 
@@ -106,6 +106,13 @@ public struct NATSMessage: Sendable {
         guard let status else { return }
         if status == 503 { throw NATSError(.noResponders, "nobody listens on “\(subject)”") }
         throw NATSError(.status(status), "“\(subject)” answered \(status) \(statusDescription ?? "")")
+    }
+
+    /// What the server answers where nobody listens on `subject`.
+    static func noResponders(on subject: String) -> NATSMessage {
+        var message = NATSMessage(subject: subject)
+        message.status = 503
+        return message
     }
 
     /// Copies a library's message, whose subject is `subject` where that is known already; called in its callback.

@@ -20,10 +20,10 @@ public final class NATSSubscription: AsyncSequence, Sendable {
     /// The subject subscribed to.
     public let subject: String
     private let messages: MessageQueue
-    private let handle: SubscriptionHandle
+    private let handle: any SubscriptionHandle
     private let connection: NATSConnection
 
-    init(subject: String, messages: MessageQueue, handle: SubscriptionHandle, connection: NATSConnection) {
+    init(subject: String, messages: MessageQueue, handle: any SubscriptionHandle, connection: NATSConnection) {
         self.subject = subject
         self.messages = messages
         self.handle = handle
@@ -53,9 +53,10 @@ public final class NATSSubscription: AsyncSequence, Sendable {
         messages.finish(nil)
     }
 
-    /// Tells the server to send no more; the sequence ends after everything that it sent before. While the server is away
-    /// it ends after what is queued.
+    /// Tells the server to send no more, and waits for what it sent before: the sequence ends after that. While the
+    /// server is away it ends after what is queued.
     public func drain() async {
+        guard connection.state != .reconnecting else { return await unsubscribe() }
         let handle = handle
         if await offPool({ handle.drain() }) { return }
         messages.finish(nil)

@@ -64,7 +64,7 @@ public final class PendingReply: Sendable {
     /// Ends it, where there is no outcome yet: whatever comes is dropped.
     public func withdraw() {
         let error = NATSError(.cancelled, "the request to “\(subject)” was cancelled")
-        if let (requests, token) = state.withLock({ $0.registration }) { requests.resume(token, .failure(error)) }
+        if let (requests, token) = state.withLock({ $0.registration }) { requests.fail(token, error) }
         complete(.failure(error))
     }
 }

@@ -17,6 +17,7 @@ final class PendingRequests: Sendable {
         var isSweeping = false
         var closed: NATSError?
         var refused: NATSError?
+        var abandoned: (@Sendable (UInt64) -> Void)?
     }
 
     /// How often deadlines are looked at: a timer per request costs more than the request.
@@ -30,6 +31,14 @@ final class PendingRequests: Sendable {
     }
 
     var count: Int { state.withLock { $0.pending.count } }
+
+    /// Has `abandoned` told of each request that ends without a reply.
+    func setAbandoned(_ abandoned: @escaping @Sendable (UInt64) -> Void) {
+        state.withLock { $0.abandoned = abandoned }
+    }
+
+    /// Whether it still waits.
+    func isPending(_ token: UInt64) -> Bool { state.withLock { $0.pending[token] != nil } }
 
     /// Registers a request whose outcome `complete` takes, once, on any thread; its token.
     func start(
@@ -50,21 +59,24 @@ final class PendingRequests: Sendable {
         return try result.get()
     }
 
-    /// Ends one request, if it still waits; `outcome` is made of its subject.
-    func resume(_ token: UInt64, _ outcome: (String) -> Outcome) {
+    /// Ends one request, if it still waits, with a reply that is made of its subject.
+    func answer(_ token: UInt64, _ reply: (String) -> NATSMessage) {
         guard let pending = state.withLock({ $0.pending.removeValue(forKey: token) }) else { return }
-        pending.complete(outcome(pending.subject))
+        pending.complete(.success(reply(pending.subject)))
     }
 
-    /// Ends one request, if it still waits.
-    func resume(_ token: UInt64, _ outcome: Outcome) {
-        resume(token) { _ in outcome }
+    /// Ends one request without a reply, if it still waits.
+    func fail(_ token: UInt64, _ error: NATSError) {
+        let (pending, abandoned) = state.withLock { ($0.pending.removeValue(forKey: token), $0.abandoned) }
+        guard let pending else { return }
+        abandoned?(token)
+        pending.complete(.failure(error))
     }
 
     /// Ends every request on `subject`.
     func fail(subject: String, _ error: NATSError) {
         let tokens = state.withLock { $0.pending.filter { $0.value.subject == subject }.map(\.key) }
-        for token in tokens { resume(token, .failure(error)) }
+        for token in tokens { fail(token, error) }
     }
 
     /// Ends every request, and refuses later ones.
@@ -73,7 +85,8 @@ final class PendingRequests: Sendable {
             state.closed = error
             return Array(state.pending.keys)
         }
-        for token in tokens { resume(token, .failure(error)) }
+        for token in tokens { fail(token, error) }
+        state.withLock { $0.abandoned = nil }
     }
 
     /// Ends every request, and refuses later ones until ``admit()``.
@@ -82,28 +95,26 @@ final class PendingRequests: Sendable {
             state.refused = error
             return Array(state.pending.keys)
         }
-        for token in tokens { resume(token, .failure(error)) }
+        for token in tokens { fail(token, error) }
     }
 
     /// Takes requests again.
     func admit() { state.withLock { $0.refused = nil } }
 
     private func scheduleSweep() {
-        _ = Timeouts.shared.schedule(after: Self.sweepInterval) { [weak self] in self?.sweep() }
+        _ = Timeouts.shared.schedule(after: Self.sweepInterval) { self.sweep() }
     }
 
     private func sweep() {
         let now = ContinuousClock.now
-        let (late, goesOn) = state.withLock { state in
-            let late = state.pending.filter { $0.value.deadline <= now }
-            for token in late.keys { state.pending[token] = nil }
+        let late = state.withLock { $0.pending.filter { $0.value.deadline <= now } }
+        for (token, pending) in late {
+            fail(token, NATSError(.timeout, "no reply from “\(pending.subject)” within \(pending.timeout)"))
+        }
+        let goesOn = state.withLock { state in
             state.isSweeping = !state.pending.isEmpty
-            return (late.values, state.isSweeping)
+            return state.isSweeping
         }
         if goesOn { scheduleSweep() }
-        for pending in late {
-            let text = "no reply from “\(pending.subject)” within \(pending.timeout)"
-            pending.complete(.failure(NATSError(.timeout, text)))
-        }
     }
 }

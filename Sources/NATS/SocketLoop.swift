@@ -7,7 +7,7 @@ import Waiting
 /// in a burst, goes out in one write. Left to itself the library writes each message by itself, under a lock that its
 /// reader needs, or a millisecond later.
 ///
-/// A thread of its own waits for the socket and reads; whoever publishes writes, unless somebody is at the socket: then
+/// A thread of its own waits for the socket, reads and delivers; whoever publishes writes, unless somebody is at the socket: then
 /// it is written by whoever is.
 ///
 /// See `natsOptions_SetEventLoop` in the library's documentation.
@@ -27,8 +27,9 @@ final class SocketLoop: Sendable {
 
     private let state = Mutex(State())
     /// Whose turn it is to call the library to read or write: one thread at a time, as it expects.
-    private let turn = Mutex(())
-    private let holder = Atomic<UInt>(0)
+    let turn = Turn()
+    /// Where what was read is taken.
+    let inlets = Inlets()
     /// Whether something was published since somebody began to write.
     private let isDirty = Atomic(false)
     /// How many threads are publishing: each will write what is there.
@@ -102,7 +103,7 @@ final class SocketLoop: Sendable {
         state.withLock { $0.writes = writes }
         guard writes else { return }
         isDirty.store(true, ordering: .sequentiallyConsistent)
-        if writers.load(ordering: .sequentiallyConsistent) == 0, !hasTurn { wake() }
+        if writers.load(ordering: .sequentiallyConsistent) == 0, !turn.isMine { wake() }
     }
 
     /// The connection is closed; it is not called any more when this returns.
@@ -127,11 +128,7 @@ final class SocketLoop: Sendable {
     /// Sends what was published, unless somebody is at the socket, who will.
     private func flush() {
         while isDirty.load(ordering: .sequentiallyConsistent) {
-            let isMine = turn.withLockIfAvailable { _ in
-                asHolder(send)
-                return true
-            }
-            guard isMine == true else { return }
+            guard turn.takeIfFree(send) else { return }
             // Who left it to this thread must not be overlooked.
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             // What found no room goes out when there is some.
@@ -158,35 +155,25 @@ final class SocketLoop: Sendable {
         }
     }
 
+    private func takeTurn(_ body: () -> Void) {
+        turn.take(body)
+        if !turn.isMine { flush() }
+    }
+
     /// Whether the server was too slow for what was published.
     var isBehind: Bool { state.withLock { $0.writes } }
 
-    // MARK: Turns
-
-    private var hasTurn: Bool { holder.load(ordering: .relaxed) == UInt(pthread_self()) }
-
-    private func takeTurn(_ body: () -> Void) {
-        if hasTurn { return body() }
-        turn.withLock { _ in asHolder(body) }
-        flush()
-    }
-
-    private func asHolder(_ body: () -> Void) {
-        holder.store(UInt(pthread_self()), ordering: .relaxed)
-        body()
-        holder.store(0, ordering: .relaxed)
-    }
-
     // MARK: The thread
 
-    private func wake() { eventfd_write(signal, 1) }
+    /// Has the thread look what there is to do.
+    func wake() { eventfd_write(signal, 1) }
 
     private func run() {
         var sockets = [pollfd(), pollfd(fd: signal, events: Int16(POLLIN), revents: 0)]
         var deadline: ContinuousClock.Instant?
         while true {
             let now = state.withLock { $0 }
-            if now.isEnded { return }
+            if now.isEnded { return inlets.finish() }
             deadline = now.writes ? deadline ?? .now + stallLimit : nil
             sockets[0] = pollfd(fd: now.events == 0 ? -1 : now.socket, events: now.events, revents: 0)
             let count = poll(&sockets, 2, deadline.map { Int32(clamping: ($0 - .now).milliseconds) } ?? -1)
@@ -195,6 +182,7 @@ final class SocketLoop: Sendable {
                 eventfd_read(signal, &signals)
             }
             if count > 0 { serve(sockets[0].revents) }
+            inlets.deliver()
             if sockets[0].revents & Int16(POLLOUT) != 0 { deadline = nil }
             if let end = deadline, end <= .now {
                 cut(now.socket)

@@ -96,7 +96,7 @@ public struct StorageInstance: Service, CustomStringConvertible {
             let ended =
                 listening.ports.map(\.subscription) + listening.questions
                 + listening.inputs.compactMap(\.subscription)
-            Task { for subscription in ended { await subscription.drain() } }
+            for subscription in ended { Task { await subscription.drain() } }
         }
         await uploads.close()
     }

@@ -86,7 +86,7 @@ import Testing
     @Test(arguments: ServerFlavor.allCases, [BucketConfiguration.Index.live, .none])
     func anUpdateDoesNotOutliveTheChunks(_ flavor: ServerFlavor, _ index: BucketConfiguration.Index) async throws {
         let fixture = try await Fixture(flavor) {
-            $0.ttl = .seconds(6)
+            $0.ttl = .seconds(12)
             $0.index = index
         }
         let store = fixture.store
@@ -96,7 +96,7 @@ import Testing
         let attributes = ObjectAttributes(contentType: "text/plain")
         for _ in 0..<2 { _ = try await store.setMetadata("a", attributes, options: SetMetadataOptions()) }
         #expect(try await store.list(ListQuery()).keys == ["a", "b"])
-        try await Task.sleep(until: stored + .milliseconds(6300))
+        try await Task.sleep(until: stored + .milliseconds(12_300))
         #expect(try await store.list(ListQuery()).keys == [])
         for key: ObjectKey in ["a", "b"] {
             let info = await #expect(throws: StorageError.self) { try await store.info(key) }

@@ -16,6 +16,8 @@ struct Bucket: Sendable {
     let largestChunk: Int
     /// Whether a put is one batch.
     let isAtomic: Bool
+    /// Which puts store chunk and meta message in one round trip; nil: none.
+    let pairs: PairedPuts?
     /// Who may answer reads.
     let rules: ReadRules
     /// Whether the server's consumers give every message. Those of 2.9 pass over messages while others are replaced.

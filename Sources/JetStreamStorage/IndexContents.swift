@@ -262,7 +262,7 @@ final class IndexContents: Sendable {
     /// Waits until the message `sequence` was applied, until that can't be any more, or for `timeout`.
     func wait(for sequence: UInt64, timeout: Duration) async {
         let number = WaitNumber()
-        let timer = Timeouts.shared.schedule(after: timeout) { [weak self] in self?.giveUp(number) }
+        let timer = Timeouts.shared.schedule(after: timeout) { self.giveUp(number) }
         defer { Timeouts.shared.cancel(timer) }
         await untilResumed { continuation in
             state.withLock { state -> Void? in

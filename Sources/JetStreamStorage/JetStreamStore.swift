@@ -86,7 +86,7 @@ public final class JetStreamStore: Store {
             bulk: JetStream(bulk, domain: configuration.domain, timeout: configuration.timeout),
             budget: FlightBudget(timeout: configuration.timeout),
             chunkSize: min(max(1, configuration.chunkSize), largestChunk), largestChunk: largestChunk,
-            isAtomic: configuration.isAtomic,
+            isAtomic: configuration.isAtomic, pairs: PairedPuts(settings),
             rules: ReadRules(settings, anyReplica: configuration.readsAnyReplica),
             // Servers from 2.10 on echo it, compressed or not.
             followsReliably: settings.compression != nil,

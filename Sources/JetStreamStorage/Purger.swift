@@ -154,7 +154,7 @@ final class Purger: Sendable {
 
     private func waitForRoom() async {
         let number = WaitNumber()
-        let timer = Timeouts.shared.schedule(after: bucket.timeout) { [weak self] in self?.goOn(number) }
+        let timer = Timeouts.shared.schedule(after: bucket.timeout) { self.goOn(number) }
         defer { Timeouts.shared.cancel(timer) }
         await untilResumed { continuation in
             state.withLock { state -> Void? in

@@ -125,6 +125,9 @@ struct Put: Sendable {
             return try await commitInTurn(meta(of: bytes))
         case .known(let predecessor):
             guard !bytes.isEmpty else { return try await commit(meta(of: bytes), replacing: predecessor, nil) }
+            if bytes.count <= Self.unbudgeted, bucket.pairs?.admit() ?? false {
+                return try await storeAsPair(chunk, meta(of: bytes), replacing: predecessor)
+            }
             var meta: ObjectMeta?
             let outcome = try await withChunk(bytes.count) { () async throws(NATSError) in
                 try await bucket.control.publish(chunk) {
@@ -140,6 +143,27 @@ struct Put: Sendable {
             }
             return try await commit(meta(of: bytes), replacing: admittedOrDiscarded(pending), nil)
         }
+    }
+
+    /// Both messages at once, the second of which is stored right behind the first or not at all.
+    private func storeAsPair(
+        _ chunk: JetStream.Publication, _ meta: ObjectMeta, replacing predecessor: StoredMeta?
+    ) async throws(StorageError) -> ObjectInfo {
+        if Task.isCancelled { throw StorageError.cancelled }
+        let (stored, committed) = await bucket.control.publish(
+            chunk, id: nuid, withBehind: message(meta, replacing: predecessor))
+        guard case .failure(let refusal) = committed else {
+            bucket.pairs?.succeeded()
+            return try await commit(meta, replacing: predecessor, committed)
+        }
+        // Without its chunk it can't be stored, and where it may be, that is looked at first.
+        if case .failure(let error) = stored, !refusal.isUndecided {
+            if !error.isUnstored { discard() }
+            throw StorageError(error, bucket: bucket.name)
+        }
+        guard refusal.isOutOfPlace else { return try await commit(meta, replacing: predecessor, committed) }
+        bucket.pairs?.wasRefused()
+        return try await commit(meta, replacing: predecessor, nil)
     }
 
     private func meta(of bytes: [UInt8]) -> ObjectMeta {

@@ -97,13 +97,7 @@ extension Put {
 
     /// Whether a meta message may still be stored, now or later: its chunks have to stay then. One that was sent is waited
     /// for, cancelled or not: cancelled, it was not sent.
-    private func isUndecided(_ error: StorageError) -> Bool {
-        guard let cause = error.cause as? NATSError else { return false }
-        switch cause.code {
-        case .timeout, .disconnected, .connectionClosed: return true
-        default: return false
-        }
-    }
+    private func isUndecided(_ error: StorageError) -> Bool { (error.cause as? NATSError)?.isUndecided ?? false }
 
     /// What was stored under the same id before; gone since, it is what this put would have stored.
     private func earlier(_ sequence: UInt64, _ meta: ObjectMeta) async throws(StorageError) -> ObjectInfo {

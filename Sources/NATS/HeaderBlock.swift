@@ -72,7 +72,8 @@ struct HeaderBlock {
 
     private static func text(_ bytes: UnsafeRawBufferPointer) -> String? {
         // Mostly it is ASCII, which needs no validation.
-        bytes.allSatisfy { $0 < 0x80 } ? String(decoding: bytes, as: UTF8.self) : String(validating: bytes, as: UTF8.self)
+        bytes.allSatisfy { $0 < 0x80 }
+            ? String(decoding: bytes, as: UTF8.self) : String(validating: bytes, as: UTF8.self)
     }
 
     /// The status alone.
@@ -110,7 +111,9 @@ struct HeaderBlock {
         var isName = false
         for index in block.indices {
             switch block[index] {
-            case UInt8(ascii: "\n"): isName = true
+            case UInt8(ascii: "\n"):
+                // A line that begins with white space goes on with a value.
+                isName = index + 1 < block.count && block[index + 1] > 0x20
             case UInt8(ascii: ":"): isName = false
             case 0:
                 block[index] = isName ? UInt8(ascii: ":") : UInt8(ascii: " ")

@@ -7,6 +7,7 @@ package enum JetStreamErrorCode {
     package static let storageResourcesExceeded = 10047
     package static let messageExceedsMaximum = 10054
     package static let streamNotFound = 10059
+    package static let wrongLastMessageID = 10070
     package static let wrongLastSequence = 10071
     package static let notEnabled = 10076
     package static let streamStoreFailed = 10077

@@ -93,7 +93,7 @@ final class MessageQueue: Sendable {
             state.waiterNumber &+= 1
             return state.waiterNumber
         }
-        let timer = timeout.map { Timeouts.shared.schedule(after: $0) { [weak self] in self?.giveUp(number) } }
+        let timer = timeout.map { Timeouts.shared.schedule(after: $0) { self.giveUp(number) } }
         defer { if let timer { Timeouts.shared.cancel(timer) } }
         let outcome = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in

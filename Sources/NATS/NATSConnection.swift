@@ -20,6 +20,7 @@ public final class NATSConnection: Sendable {
     let handle: ConnectionHandle
     let events: ConnectionEvents
     private let writer = DispatchQueue(label: "nats.writer")
+    private let order = Mutex(())
     private let inboxPrefix: String
     private let inbox: String
     /// For the replies to requests that have no slot.
@@ -95,6 +96,11 @@ public final class NATSConnection: Sendable {
     /// Sends what `body` publishes in one write, on this thread.
     package func together<Value, Failure>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         try Burst.run { _ throws(Failure) in try body() }
+    }
+
+    /// Sends what `body` publishes in one write, with nothing in between that others publish so.
+    func sendInOrder(_ body: () -> Void) {
+        together { order.withLock { _ in body() } }
     }
 
     /// Where the connection stands.

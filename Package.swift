@@ -35,6 +35,7 @@ let package = Package(
         .library(name: "StorageLayers", targets: ["StorageLayers"]),
         .library(name: "StorageSnapshot", targets: ["StorageSnapshot"]),
         .library(name: "TieredStorage", targets: ["TieredStorage"]),
+        .library(name: "Waiting", targets: ["Waiting"]),
         .library(name: "StorageConformance", targets: ["StorageConformance"]),
     ],
     dependencies: [
@@ -135,7 +136,7 @@ let package = Package(
             name: "store-bench",
             dependencies: [
                 "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "StorageClient", "StorageLayers",
-                "S3Storage", "TieredStorage", "Compression", crypto, logging, arguments,
+                "S3Storage", "TieredStorage", "Waiting", "Compression", crypto, logging, arguments,
             ],
             path: "Benchmarks/store-bench", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Storage", "NATS"], path: "Tests/Support", swiftSettings: strict),
@@ -211,7 +212,8 @@ let package = Package(
             dependencies: ["StorageOperations", "PrometheusMetrics", "NATS", "TestSupport", "nats-storage", logging],
             exclude: ["page.py"], swiftSettings: strict),
         .testTarget(
-            name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], exclude: ["server.py"], swiftSettings: strict),
+            name: "HTTPTests", dependencies: ["HTTP", "Waiting", "TestSupport"], exclude: ["server.py"],
+            swiftSettings: strict),
         .testTarget(
             name: "S3StorageTests",
             dependencies: [
@@ -228,14 +230,15 @@ let package = Package(
             dependencies: [
                 "Storage", "FileStorage", "SQLiteStorage", "NATS", "JetStreamStorage", "S3Storage", "GCSStorage",
                 "TieredStorage", "StorageLayers", "StorageSnapshot", "StorageConformance", "StorageClient",
-                "StorageService", "TestSupport", "nats-storage", crypto, logging, lifecycle, signals,
+                "StorageService", "Waiting", "TestSupport", "nats-storage", crypto, logging, lifecycle, signals,
             ],
             swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests",
             dependencies: ["StorageClient", "Storage", "NATS", "TestSupport", "nats-storage"],
             exclude: ["checks.py", "dashboard.py"], swiftSettings: strict),
-        .testTarget(name: "NATSTests", dependencies: ["NATS", "TestSupport", crypto, logging], swiftSettings: strict),
+        .testTarget(
+            name: "NATSTests", dependencies: ["NATS", "Waiting", "TestSupport", crypto, logging], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

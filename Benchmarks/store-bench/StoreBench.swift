@@ -4,6 +4,7 @@ import Logging
 import NATS
 import Storage
 import StorageClient
+import Waiting
 
 @main
 struct StoreBench: AsyncParsableCommand {
@@ -44,7 +45,9 @@ struct Work: AsyncParsableCommand {
             for index in 0..<min(size > 1 << 20 ? 1 : 50, count) where kind == "get" || kind == "put" {
                 try await work(index)
             }
-            return try await measure(count: count, inFlight: inFlight, work)
+            return try await withTaskExecutorPreference(DeliveryExecutor.shared) {
+                try await measure(count: count, inFlight: inFlight, work)
+            }
         }
         var options = NATSOptions()
         options.urls = [url]

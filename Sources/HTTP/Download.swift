@@ -1,4 +1,5 @@
 import Synchronization
+import Waiting
 
 /// A response between the driver's thread, which fills it, and one reading task.
 final class Download: Sendable {
@@ -28,6 +29,9 @@ final class Download: Sendable {
         var pieceWaiter: UnsafeContinuation<PieceOutcome, Never>?
     }
 
+    /// What is done with so many bytes takes little time.
+    private static let small = 16 << 10
+
     private let capacity: Int
     private let state = Mutex(State())
 
@@ -44,7 +48,7 @@ final class Download: Sendable {
             defer { if state.parser.head != nil { state.headWaiter = nil } }
             return (true, state.headWaiter, state.parser.head)
         }
-        if let head { waiter?.resume(returning: .success(head)) }
+        if let head, let waiter { Burst.wake(here: true) { waiter.resume(returning: .success(head)) } }
         return goesOn
     }
 
@@ -65,7 +69,11 @@ final class Download: Sendable {
             state.buffer.append(contentsOf: bytes)
             return (.all, nil)
         }
-        waiter?.resume(returning: .success(Piece(bytes: Array(bytes))))
+        if let waiter {
+            Burst.wake(here: bytes.count <= Self.small) {
+                waiter.resume(returning: .success(Piece(bytes: Array(bytes))))
+            }
+        }
         return taken
     }
 
@@ -79,13 +87,15 @@ final class Download: Sendable {
             return state
         }
         guard let effects else { return false }
-        effects.headWaiter?.resume(
-            returning: end.flatMap {
-                .failure(
-                    HTTPError(
-                        .broken, .ifIdempotent, "\(request.summary): the connection ended without an answer"))
-            })
-        effects.pieceWaiter?.resume(returning: end.map { Piece(bytes: nil) })
+        Burst.wake(here: true) {
+            effects.headWaiter?.resume(
+                returning: end.flatMap {
+                    .failure(
+                        HTTPError(
+                            .broken, .ifIdempotent, "\(request.summary): the connection ended without an answer"))
+                })
+            effects.pieceWaiter?.resume(returning: end.map { Piece(bytes: nil) })
+        }
         return true
     }
 

@@ -13,6 +13,8 @@ final class Driver: Sendable {
     private struct State {
         var commands: [Command] = []
         var isClosed = false
+        /// Whether the thread waits, and has to be woken.
+        var isAsleep = false
         /// The library's multi handle, for waking it; 0 once the thread has freed it.
         var multi: UInt
         var hasEnded = false
@@ -43,7 +45,7 @@ final class Driver: Sendable {
         let isLate = state.withLock { state in
             guard !state.isClosed else { return true }
             state.commands.append(command)
-            if state.commands.count == 1 { Self.wake(state) }
+            Self.wake(&state)
             return false
         }
         if isLate, case .start(let transfer) = command { transfer.finish(.failure(.closed(transfer.request))) }
@@ -59,7 +61,7 @@ final class Driver: Sendable {
     func close() {
         state.withLock { state in
             state.isClosed = true
-            Self.wake(state)
+            Self.wake(&state)
         }
     }
 
@@ -75,8 +77,10 @@ final class Driver: Sendable {
     }
 
     /// Under the lock, so that the handle is not freed meanwhile. One of libcurl's two calls for other threads.
-    private static func wake(_ state: State) {
-        if let multi = UnsafeMutableRawPointer(bitPattern: state.multi) { _ = curl_multi_wakeup(multi) }
+    private static func wake(_ state: inout State) {
+        guard state.isAsleep, let multi = UnsafeMutableRawPointer(bitPattern: state.multi) else { return }
+        _ = curl_multi_wakeup(multi)
+        state.isAsleep = false
     }
 
     // MARK: The thread's side
@@ -85,8 +89,17 @@ final class Driver: Sendable {
     func take() -> [Command]? {
         state.withLock { state in
             guard !state.isClosed else { return nil }
+            state.isAsleep = false
             defer { state.commands.removeAll(keepingCapacity: true) }
             return state.commands
+        }
+    }
+
+    /// Whether there is nothing to take: from now on what is posted wakes the thread.
+    func sleeps() -> Bool {
+        state.withLock { state in
+            state.isAsleep = state.commands.isEmpty && !state.isClosed
+            return state.isAsleep
         }
     }
 

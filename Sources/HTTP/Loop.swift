@@ -1,4 +1,5 @@
 import CCurl
+import Waiting
 
 /// libcurl's event loop. Made, run and ended on one thread: everything here is confined to it.
 final class Loop {
@@ -23,21 +24,25 @@ final class Loop {
     func run(_ driver: Driver) {
         while let commands = driver.take() {
             commands.forEach(perform)
-            var running: Int32 = 0
-            guard curl_multi_perform(multi, &running) == CURLM_OK else {
-                endAll { HTTPError(.broken, .ifIdempotent, "\($0.summary): libcurl failed") }
-                continue
-            }
-            reap()
-            for transfer in waiting.takeOverdue(at: .now) {
-                remove(transfer)
-                transfer.finish(.failure(.noConnection(transfer.request)))
-            }
-            _ = curl_multi_poll(multi, nil, 0, active.isEmpty ? 60_000 : 1000, nil)
+            // What an answer wakes may run here, at the end, and send the next request.
+            Burst.run { advance() }
+            if driver.sleeps() { _ = curl_multi_poll(multi, nil, 0, active.isEmpty ? 60_000 : 1000, nil) }
         }
         endAll { .closed($0) }
         idle.removeAll()
         driver.end { _ = curl_multi_cleanup(multi) }
+    }
+
+    private func advance() {
+        var running: Int32 = 0
+        guard curl_multi_perform(multi, &running) == CURLM_OK else {
+            return endAll { HTTPError(.broken, .ifIdempotent, "\($0.summary): libcurl failed") }
+        }
+        reap()
+        for transfer in waiting.takeOverdue(at: .now) {
+            remove(transfer)
+            transfer.finish(.failure(.noConnection(transfer.request)))
+        }
     }
 
     private func perform(_ command: Driver.Command) {

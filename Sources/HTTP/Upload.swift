@@ -1,4 +1,5 @@
 import Synchronization
+import Waiting
 
 /// A request's body between a feeding task and the driver's thread, which empties it.
 final class Upload: Sendable {
@@ -66,7 +67,7 @@ final class Upload: Sendable {
             state.isPaused = true
             return (.later, nil)
         }
-        waiter?.resume(returning: true)
+        if let waiter { Burst.wake(here: false) { waiter.resume(returning: true) } }
         return available
     }
 

@@ -1,6 +1,7 @@
 import CNATS
 import Dispatch
 import Synchronization
+import Waiting
 
 /// A subscription with a thread of its own, which the library calls back on.
 final class CalledSubscription: SubscriptionHandle {
@@ -94,9 +95,8 @@ final class CalledSubscription: SubscriptionHandle {
     private static let received: natsMsgHandler = { _, subscription, message, closure in
         guard let message, let closure else { return }
         let context = Unmanaged<Context>.fromOpaque(closure).takeUnretainedValue()
-        Burst.run { burst in
-            burst.takesJobs = !context.isBulk && isAlone(message, subscription)
-            context.receive(message)
+        Burst.run {
+            Burst.wake(here: !context.isBulk && isAlone(message, subscription)) { context.receive(message) }
             Discards.add(message)
         }
     }

@@ -1,4 +1,5 @@
 import CNATS
+import Waiting
 
 /// A thread's messages that nobody needs any more. The library has a thread that frees them, and wakes it for each message:
 /// handed over by the dozen they cost a tenth. Confined to its thread.

@@ -1,5 +1,6 @@
 import CNATS
 import Synchronization
+import Waiting
 
 /// Where messages come in from one socket: the thread that has read them takes them from here.
 final class Inlets: Sendable {
@@ -40,19 +41,18 @@ final class Inlets: Sendable {
             defer { state.ended.removeAll() }
             return (state.inlets, state.ended)
         }
-        Burst.run { burst in
-            replies.deliver(burst)
-            for inlet in inlets { Self.deliver(inlet, burst) }
+        Burst.run {
+            replies.deliver()
+            inlets.forEach(Self.deliver)
         }
         for complete in ended { complete() }
     }
 
-    private static func deliver(_ inlet: Inlet, _ burst: Burst) {
+    private static func deliver(_ inlet: Inlet) {
         for _ in 0..<inlet.source.count {
             switch inlet.source.take() {
             case .message(let message):
-                burst.takesJobs = isSmall(message)
-                inlet.receive(NATSMessage(copying: message))
+                Burst.wake(here: isSmall(message)) { inlet.receive(NATSMessage(copying: message)) }
                 Discards.add(message)
             case .nobody:
                 inlet.receive(.noResponders(on: inlet.subject))

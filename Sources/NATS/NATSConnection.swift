@@ -95,7 +95,7 @@ public final class NATSConnection: Sendable {
 
     /// Sends what `body` publishes in one write, on this thread.
     package func together<Value, Failure>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
-        try Burst.run { _ throws(Failure) in try body() }
+        try Burst.run(body)
     }
 
     /// Sends what `body` publishes in one write, with nothing in between that others publish so.

@@ -1,5 +1,6 @@
 import CNATS
 import Synchronization
+import Waiting
 
 /// Subscriptions for replies, each for one request at a time: the library tells who takes messages himself that nobody
 /// listens, but not on which subject he asked.
@@ -78,13 +79,14 @@ final class ReplySlots: Sendable {
     }
 
     /// Takes the replies that were read, on the socket's thread.
-    func deliver(_ burst: Burst) {
+    func deliver() {
         let (taken, requests) = state.withLock { ($0.takeReplies(), $0.requests) }
         for (token, reply) in taken {
             switch reply {
             case .message(let message):
-                burst.takesJobs = isSmall(message)
-                requests?.answer(token) { NATSMessage(copying: message, subject: $0) }
+                Burst.wake(here: isSmall(message)) {
+                    requests?.answer(token) { NATSMessage(copying: message, subject: $0) }
+                }
                 Discards.add(message)
             case .nobody:
                 requests?.answer(token) { .noResponders(on: $0) }

@@ -11,7 +11,7 @@ import Waiting
 /// it is written by whoever is.
 ///
 /// See `natsOptions_SetEventLoop` in the library's documentation.
-final class SocketLoop: Sendable {
+final class SocketLoop: Sender, Sendable {
     private struct State {
         /// The library's connection, while it may be called: changes within a turn only.
         var connection: UInt = 0

@@ -3,6 +3,7 @@ import NATS
 import Storage
 import StorageWire
 import Synchronization
+import Waiting
 
 /// How many requests an instance works on, and no more.
 final class RequestLimit: Sendable {

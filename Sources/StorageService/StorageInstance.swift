@@ -4,6 +4,7 @@ public import NATS
 public import ServiceLifecycle
 public import Storage
 import StorageWire
+import Waiting
 
 /// One configured component: its ports on NATS, one store behind them.
 public struct StorageInstance: Service, CustomStringConvertible {

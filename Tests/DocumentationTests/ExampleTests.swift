@@ -134,6 +134,6 @@ import Testing
         await process.finish()
         #expect(process.terminationStatus == 0)
         let made = try FileManager.default.contentsOfDirectory(atPath: output.path)
-        #expect(made.filter { $0.hasSuffix(".doccarchive") }.count == 13)
+        #expect(made.filter { $0.hasSuffix(".doccarchive") }.count == 14)
     }
 }

@@ -39,6 +39,7 @@ import Testing
         let memory = MemoryStore()
         try await snippets.layers(memory)
         try await snippets.tiers(memory)
+        try await snippets.waiting(memory, ["reports/may.txt"])
         let copy = MemoryStore()
         try await snippets.copies(memory, copy)
         #expect(try await copy.bytes("reports/may.txt") == Array("all well".utf8))

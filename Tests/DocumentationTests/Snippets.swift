@@ -16,6 +16,7 @@ import StorageService
 import StorageSnapshot
 import TieredStorage
 import UnixSignals
+import Waiting
 
 /// The code of the documentation, as it stands there: each function's body holds one piece.
 struct Snippets {
@@ -92,6 +93,12 @@ struct Snippets {
         let stack = CachedStore(CompressedStore(EncryptedStore(RetryingStore(MemoryStore()), keys: keys)))
         try await stack.put("k", ObjectBody("stacked"))
         return try await stack.bytes("k")
+    }
+
+    func waiting(_ store: any Store, _ keys: [ObjectKey]) async throws {
+        try await withTaskExecutorPreference(DeliveryExecutor.shared) {
+            for key in keys { print(try await store.info(key).size) }
+        }
     }
 
     func layers(_ base: any Store) async throws {

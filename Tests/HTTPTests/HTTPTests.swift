@@ -3,6 +3,7 @@ import HTTP
 import Synchronization
 import TestSupport
 import Testing
+import Waiting
 
 /// The server beside this file, and a client.
 struct Fixture {
@@ -115,6 +116,35 @@ func residentBytes() throws -> Int {
             }
             let count = try await group.reduce(0, +)
             #expect(count == 300 * 299 / 2 * 100)
+        }
+    }
+
+    /// Answers wake tasks on the driver's own thread, which send the next requests, large ones and broken ones among them.
+    @Test func tasksGoOnWhereTheAnswerCameIn() async throws {
+        let fixture = try await Fixture { $0.connectionsPerHost = 16 }
+        try await withTaskExecutorPreference(DeliveryExecutor.shared) {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for task in 0..<40 {
+                    group.addTask {
+                        for round in 0..<20 {
+                            let size = (task * 20 + round) * 500
+                            let sent = bytes(size)
+                            let body =
+                                round.isMultiple(of: 2) ? HTTPBody.bytes(sent) : .stream(size: nil, pull: chunks(sent))
+                            #expect(try await fixture.text(.put, "swallow", body).hasPrefix("\(size) "))
+                            let response = try await fixture.send(.get, "bytes/\(size)")
+                            #expect(try await response.body.collect(upTo: size) == pattern(0..<size))
+                        }
+                        await #expect(throws: HTTPError.self) { try await fixture.send(.get, "drop-at-once") }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let late = Task { try await fixture.send(.get, "silent") }
+            try await Task.sleep(for: .milliseconds(50))
+            late.cancel()
+            await #expect(throws: HTTPError.self) { try await late.value }
+            await fixture.client.shutdown()
         }
     }
 

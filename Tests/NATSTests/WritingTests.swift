@@ -3,6 +3,7 @@ import NATS
 import Synchronization
 import TestSupport
 import Testing
+import Waiting
 
 /// What is published together goes out together, all of it, and to nobody's harm.
 @Suite struct WritingTests {

@@ -35,7 +35,8 @@ import Testing
             }
             #expect(winners.count == 1)
             current = try await store.info("key")
-            #expect(winners.first == current)
+            // S3 tells the time only when asked.
+            #expect(winners.first?.version == current.version)
         }
     }
 

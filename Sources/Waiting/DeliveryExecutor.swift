@@ -3,7 +3,7 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Runs tasks that mostly wait for messages: requests, and stores that make them, take less time on it.
+/// Runs tasks that mostly wait for answers of servers: requests, and stores that make them, take less time on it.
 ///
 /// ```swift
 /// try await withTaskExecutorPreference(DeliveryExecutor.shared) {
@@ -11,10 +11,10 @@ import Synchronization
 /// }
 /// ```
 ///
-/// What a small message wakes, when no other waits behind it, runs on the thread that brought it: to wake another thread
-/// takes longer than most of such work. Everything else runs on as many threads as there are cores, several jobs in a
-/// burst, and what they publish goes out in one write. A job that computes for long holds up the messages behind it for
-/// as long: not for such, and like any task's, no job may block.
+/// What a small answer wakes runs on the thread that brought it, for a millisecond at most: to wake another thread takes
+/// longer than most of such work. Everything else runs on as many threads as there are cores, several jobs in a burst,
+/// and what they send goes out at once. A job that computes for long holds up the answers behind it for as long: not for
+/// such, and like any task's, no job may block.
 public final class DeliveryExecutor: TaskExecutor {
     /// The process' only one.
     public static let shared = DeliveryExecutor()
@@ -49,7 +49,7 @@ public final class DeliveryExecutor: TaskExecutor {
     /// Runs jobs for a burst, and again after whatever else waits for a thread, until there are none.
     private func work() {
         DispatchQueue.global().async {
-            Burst.run { _ in self.runJobs() }
+            Burst.run { self.runJobs() }
             let goesOn = self.state.withLock { state in
                 if state.jobs.isEmpty { state.workers -= 1 }
                 return !state.jobs.isEmpty

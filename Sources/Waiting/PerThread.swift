@@ -1,10 +1,10 @@
 import Glibc
 
 /// One object for each thread that asks for it; it goes with the thread.
-struct PerThread<Value: AnyObject> {
+package struct PerThread<Value: AnyObject> {
     private let key: pthread_key_t
 
-    init() {
+    package init() {
         var key = pthread_key_t()
         pthread_key_create(&key) { pointer in
             if let pointer { Unmanaged<AnyObject>.fromOpaque(pointer).release() }
@@ -13,12 +13,12 @@ struct PerThread<Value: AnyObject> {
     }
 
     /// This thread's; nil before it was asked to make one.
-    var existing: Value? {
+    package var existing: Value? {
         pthread_getspecific(key).map { Unmanaged<Value>.fromOpaque($0).takeUnretainedValue() }
     }
 
     /// This thread's, which `make` makes the first time.
-    func value(_ make: () -> Value) -> Value {
+    package func value(_ make: () -> Value) -> Value {
         if let existing { return existing }
         let value = make()
         pthread_setspecific(key, Unmanaged.passRetained(value).toOpaque())

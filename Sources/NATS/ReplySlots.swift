@@ -2,8 +2,8 @@ import CNATS
 import Synchronization
 import Waiting
 
-/// Subscriptions for replies, each for one request at a time: the library tells who takes messages himself that nobody
-/// listens, but not on which subject he asked.
+/// Subscriptions for replies, each for one request at a time. To a program that takes messages by itself the library tells
+/// that nobody listens, but not on which subject it had asked: here that is known by the subscription.
 final class ReplySlots: Sendable {
     fileprivate struct Slot: Sendable {
         let source: PolledSource

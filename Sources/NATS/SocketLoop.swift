@@ -7,8 +7,8 @@ import Waiting
 /// in a burst, goes out in one write. Left to itself the library writes each message by itself, under a lock that its
 /// reader needs, or a millisecond later.
 ///
-/// A thread of its own waits for the socket, reads and delivers; whoever publishes writes, unless somebody is at the socket: then
-/// it is written by whoever is.
+/// A thread of its own waits for the socket, reads and delivers; whoever publishes writes, unless somebody is at the
+/// socket: then it is written by whoever is.
 ///
 /// See `natsOptions_SetEventLoop` in the library's documentation.
 final class SocketLoop: Sender, Sendable {

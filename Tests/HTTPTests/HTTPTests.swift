@@ -124,10 +124,10 @@ func residentBytes() throws -> Int {
         let fixture = try await Fixture { $0.connectionsPerHost = 16 }
         try await withTaskExecutorPreference(DeliveryExecutor.shared) {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for task in 0..<40 {
+                for task in 0..<16 {
                     group.addTask {
-                        for round in 0..<20 {
-                            let size = (task * 20 + round) * 500
+                        for round in 0..<10 {
+                            let size = (task * 10 + round) * 500
                             let sent = bytes(size)
                             let body =
                                 round.isMultiple(of: 2) ? HTTPBody.bytes(sent) : .stream(size: nil, pull: chunks(sent))

@@ -260,15 +260,21 @@ public final class NATSConnection: Sendable {
         try check(status, "flushing the connection")
     }
 
-    /// Stops receiving, gives what was received, flushes and closes.
+    /// Stops receiving, gives what was received, flushes and closes; while the server is away it closes at once.
     public func drain(timeout: Duration = .seconds(10)) async {
-        guard state != .closed else { return }
-        events.change(to: .draining)
+        switch state {
+        case .closed: return
+        case .reconnecting: return await close()
+        case .draining:
+            for await state in stateChanges() where state == .closed { break }
+            return
+        case .connected: events.change(to: .draining)
+        }
         let subscriptions = subscriptions.withLock { $0.compactMap(\.subscription) }
         await withTaskGroup { group in
             for subscription in subscriptions { group.addTask { await subscription.drain() } }
         }
-        // While the server is away there is nobody to flush to.
+        // The server may have gone away meanwhile.
         try? await flush(timeout: timeout)
         await close()
     }

@@ -58,7 +58,7 @@ final class ConnectionHandle: @unchecked Sendable {
 
     /// The subject for the reply to a request, where one of its own can be had.
     func takeReplySlot(_ token: UInt64) -> String? {
-        loop.flatMap { $0.inlets.replies.take(token, self, $0.turn) }
+        loop.flatMap { $0.inlets.replies.take(token, self, $0) }
     }
 
     /// Blocks while the server is behind with what was published before.

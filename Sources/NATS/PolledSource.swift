@@ -13,12 +13,12 @@ final class PolledSource: Sendable {
 
     private let address: UInt
     /// The library's reader may look at a subscription while another thread destroys it: not in turn.
-    private let turn: Turn
+    private let loop: SocketLoop
 
     private var pointer: OpaquePointer? { OpaquePointer(bitPattern: address) }
 
     init(
-        _ connection: ConnectionHandle, _ turn: Turn, _ subject: String, queue: String? = nil
+        _ connection: ConnectionHandle, _ loop: SocketLoop, _ subject: String, queue: String? = nil
     ) throws(NATSError) {
         var pointer: OpaquePointer?
         try connection.send("subscribing to “\(subject)”") {
@@ -30,14 +30,14 @@ final class PolledSource: Sendable {
         }
         guard let pointer else { throw NATSError(.internalError, "subscribing to “\(subject)” gave nothing") }
         address = UInt(bitPattern: pointer)
-        self.turn = turn
+        self.loop = loop
         // The library drops in silence; and what is read is taken at once.
         _ = natsSubscription_SetPendingLimits(pointer, -1, -1)
     }
 
     deinit {
         unsubscribe()
-        turn.take { natsSubscription_Destroy(pointer) }
+        loop.takeTurn { natsSubscription_Destroy(pointer) }
     }
 
     /// Tells the server to send no more; what it has sent is dropped.

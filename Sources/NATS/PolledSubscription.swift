@@ -12,7 +12,7 @@ final class PolledSubscription: SubscriptionHandle {
         _ connection: ConnectionHandle, _ loop: SocketLoop, _ subject: String, _ queue: String?,
         _ receive: @escaping @Sendable (NATSMessage) -> Void, complete: @escaping @Sendable () -> Void
     ) throws(NATSError) {
-        source = try PolledSource(connection, loop.turn, subject, queue: queue)
+        source = try PolledSource(connection, loop, subject, queue: queue)
         self.loop = loop
         self.complete = complete
         loop.inlets.add(source, subject, receive)

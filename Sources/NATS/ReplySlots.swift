@@ -36,7 +36,7 @@ final class ReplySlots: Sendable {
     }
 
     /// The subject for the reply to a request; nil where there is no room here for one more.
-    func take(_ token: UInt64, _ connection: ConnectionHandle, _ turn: Turn) -> String? {
+    func take(_ token: UInt64, _ connection: ConnectionHandle, _ loop: SocketLoop) -> String? {
         enum Choice {
             case slot(String)
             case new(String)
@@ -54,13 +54,13 @@ final class ReplySlots: Sendable {
         }
         switch choice {
         case .slot(let inbox): return "\(inbox).\(token)"
-        case .new(let inbox): return make(inbox, token, connection, turn) ? "\(inbox).\(token)" : nil
+        case .new(let inbox): return make(inbox, token, connection, loop) ? "\(inbox).\(token)" : nil
         case .none: return nil
         }
     }
 
-    private func make(_ inbox: String, _ token: UInt64, _ connection: ConnectionHandle, _ turn: Turn) -> Bool {
-        guard let source = try? PolledSource(connection, turn, inbox + ".*") else {
+    private func make(_ inbox: String, _ token: UInt64, _ connection: ConnectionHandle, _ loop: SocketLoop) -> Bool {
+        guard let source = try? PolledSource(connection, loop, inbox + ".*") else {
             state.withLock { $0.count -= 1 }
             return false
         }

@@ -27,7 +27,7 @@ final class SocketLoop: Sender, Sendable {
 
     private let state = Mutex(State())
     /// Whose turn it is to call the library to read or write: one thread at a time, as it expects.
-    let turn = Turn()
+    private let turn = Turn()
     /// Where what was read is taken.
     let inlets = Inlets()
     /// Whether something was published since somebody began to write.
@@ -155,7 +155,8 @@ final class SocketLoop: Sender, Sendable {
         }
     }
 
-    private func takeTurn(_ body: () -> Void) {
+    /// Runs `body` with nobody else at the socket, and sends what others left to this thread meanwhile.
+    func takeTurn(_ body: () -> Void) {
         turn.take(body)
         if !turn.isMine { flush() }
     }

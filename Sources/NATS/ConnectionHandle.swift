@@ -61,6 +61,9 @@ final class ConnectionHandle: @unchecked Sendable {
         loop.flatMap { $0.inlets.replies.take(token, self, $0) }
     }
 
+    /// That request asks for nothing any more.
+    func abandonReplySlot(_ token: UInt64) { loop?.inlets.replies.abandon(token) }
+
     /// Blocks while the server is behind with what was published before.
     func waitForRoom() {
         guard let loop else { return }

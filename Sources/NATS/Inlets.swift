@@ -65,7 +65,6 @@ final class Inlets: Sendable {
     /// Nothing is read any more.
     func finish() {
         let ended = state.withLock { state in
-            state.isOver = true
             defer { state = State(isOver: true) }
             return state.ended
         }

@@ -20,6 +20,7 @@ public final class NATSConnection: Sendable {
     let handle: ConnectionHandle
     let events: ConnectionEvents
     private let writer = DispatchQueue(label: "nats.writer")
+    /// Held by whoever publishes several messages that belong together.
     private let order = Mutex(())
     private let inboxPrefix: String
     private let inbox: String
@@ -139,13 +140,10 @@ public final class NATSConnection: Sendable {
         let message = try Outgoing(subject, headers, payload, reply, maxPayload)
         let handle = handle
         guard payload.count > Self.directWriteLimit else { return try message.write(to: handle) }
-        let error: NATSError? = await withUnsafeContinuation { continuation in
-            writer.async {
-                handle.waitForRoom()
-                continuation.resume(returning: message.tryWrite(to: handle))
-            }
+        try await offPool(on: writer) { () throws(NATSError) in
+            handle.waitForRoom()
+            try message.write(to: handle)
         }
-        if let error { throw error }
     }
 
     /// The same on the calling thread, which must not be one of Swift's: it may wait for the connection.
@@ -185,8 +183,12 @@ public final class NATSConnection: Sendable {
         let write: @Sendable () -> Void = {
             var message = message
             message.reply = handle.takeReplySlot(token) ?? "\(inbox).\(token)"
-            guard requests.isPending(token) else { return handle.loop?.inlets.replies.abandon(token) ?? () }
-            if let error = message.tryWrite(to: handle) { requests.fail(token, error) }
+            guard requests.isPending(token) else { return handle.abandonReplySlot(token) }
+            do throws(NATSError) {
+                try message.write(to: handle)
+            } catch {
+                requests.fail(token, error)
+            }
         }
         guard message.payload.count > directLimit else { return write() }
         writer.async {

@@ -23,15 +23,6 @@ struct Outgoing: Sendable {
         self.reply = reply
     }
 
-    func tryWrite(to connection: ConnectionHandle) -> NATSError? {
-        do throws(NATSError) {
-            try write(to: connection)
-            return nil
-        } catch {
-            return error
-        }
-    }
-
     func write(to connection: ConnectionHandle) throws(NATSError) {
         guard headers.isEmpty else { return try writeWithHeaders(to: connection) }
         try connection.send("publishing to “\(subject)”") {

@@ -29,7 +29,8 @@ extension JetStream {
         return (await replies.0.settled().ack(of: first.subject), outcome.ack(of: second.subject))
     }
 
-    private func send(_ message: Publication, to reply: PendingReply) {
+    /// Sends a message whose outcome, if only that it could not be sent, completes `reply`.
+    func send(_ message: Publication, to reply: PendingReply) {
         do throws(NATSError) {
             try connection.send(
                 message.subject, headers: message.headers, payload: message.payload, timeout: timeout, to: reply)
@@ -40,7 +41,8 @@ extension JetStream {
 }
 
 extension Result<NATSMessage, NATSError> {
-    fileprivate func ack(of subject: String) -> Result<PublishAck, NATSError> {
+    /// What a reply says of a message that was published to `subject`.
+    func ack(of subject: String) -> Result<PublishAck, NATSError> {
         flatMap { reply in
             Result<PublishAck, NATSError> { () throws(NATSError) in try PublishAck(reply, of: subject) }
         }

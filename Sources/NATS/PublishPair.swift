@@ -38,12 +38,8 @@ extension JetStream {
             pair.giveUp()
         }
         // Not given up with the caller, who may remove what was stored and must not be too early for that.
-        _ = try PublishAck(try await pair.first.settled().get(), of: first.subject)
-        do throws(NATSError) {
-            return .success(try PublishAck(try outcome.get(), of: second.subject))
-        } catch {
-            return .failure(error)
-        }
+        _ = try await pair.first.settled().ack(of: first.subject).get()
+        return outcome.ack(of: second.subject)
     }
 }
 
@@ -92,7 +88,7 @@ private final class PublishPair: Sendable {
                 state.isFirstStored = true
                 return state.takeReady()
             }
-            if let ready { sendSecond(ready) }
+            if let ready { stream.send(ready, to: second) }
         } catch {
             second.complete(.failure(error))
         }
@@ -103,7 +99,7 @@ private final class PublishPair: Sendable {
             state.prepared = message
             return state.takeReady()
         }
-        if let ready { sendSecond(ready) }
+        if let ready { stream.send(ready, to: second) }
     }
 
     /// The second is not sent, unless it was.
@@ -113,15 +109,5 @@ private final class PublishPair: Sendable {
             return state.isSent
         }
         if !isSent { second.withdraw() }
-    }
-
-    private func sendSecond(_ message: JetStream.Publication) {
-        do throws(NATSError) {
-            try stream.connection.send(
-                message.subject, headers: message.headers, payload: message.payload, timeout: stream.timeout, to: second
-            )
-        } catch {
-            second.complete(.failure(error))
-        }
     }
 }

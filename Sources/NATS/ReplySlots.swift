@@ -37,26 +37,18 @@ final class ReplySlots: Sendable {
 
     /// The subject for the reply to a request; nil where there is no room here for one more.
     func take(_ token: UInt64, _ connection: ConnectionHandle, _ loop: SocketLoop) -> String? {
-        enum Choice {
-            case slot(String)
-            case new(String)
-            case none
-        }
-        let choice = state.withLock { state -> Choice in
+        let slot = state.withLock { state -> (inbox: String, isNew: Bool)? in
             if let index = state.slots.firstIndex(where: { $0.token == 0 }) {
                 state.slots[index].token = token
-                return .slot(state.slots[index].inbox)
+                return (state.slots[index].inbox, false)
             }
-            guard state.count < Self.most, state.requests != nil else { return .none }
+            guard state.count < Self.most, state.requests != nil else { return nil }
             state.count += 1
             state.made += 1
-            return .new("\(state.inbox)-\(state.made)")
+            return ("\(state.inbox)-\(state.made)", true)
         }
-        switch choice {
-        case .slot(let inbox): return "\(inbox).\(token)"
-        case .new(let inbox): return make(inbox, token, connection, loop) ? "\(inbox).\(token)" : nil
-        case .none: return nil
-        }
+        guard let slot, !slot.isNew || make(slot.inbox, token, connection, loop) else { return nil }
+        return "\(slot.inbox).\(token)"
     }
 
     private func make(_ inbox: String, _ token: UInt64, _ connection: ConnectionHandle, _ loop: SocketLoop) -> Bool {
@@ -96,11 +88,11 @@ final class ReplySlots: Sendable {
 
     /// Nothing is read any more.
     func finish() {
-        let slots = state.withLock { state in
+        // Let go of outside of the lock.
+        _ = state.withLock { state in
             defer { state = State() }
             return state.slots
         }
-        withExtendedLifetime(slots) {}
     }
 }
 

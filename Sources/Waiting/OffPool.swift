@@ -1,7 +1,7 @@
 package import Dispatch
 
-/// Runs a call that may block on a thread that is not Swift's, and returns or throws what it does; to its end, even if the task
-/// is cancelled meanwhile.
+/// Runs a call that may block on a thread that is not Swift's, and returns or throws what it does; to its end, even if the
+/// task is cancelled meanwhile.
 ///
 /// - Parameter queue: one of its own where calls are to come one after the other.
 package func offPool<Value: Sendable, Failure: Error>(

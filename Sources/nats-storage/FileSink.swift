@@ -22,11 +22,11 @@ struct FileSink: Sendable {
     static func with<Value>(
         _ path: String, mode: mode_t = 0o600, _ body: (FileSink) async throws -> Value
     ) async throws -> Value {
-        let sink = try await offPool { Result { () throws(StorageError) in try FileSink(path, mode) } }.get()
+        let sink = try await offPool { () throws(StorageError) in try FileSink(path, mode) }
         defer { if sink.descriptor > STDERR_FILENO { close(sink.descriptor) } }
         do {
             let value = try await body(sink)
-            try await offPool { Result { () throws(StorageError) in try sink.finish() } }.get()
+            try await offPool { () throws(StorageError) in try sink.finish() }
             return value
         } catch {
             if sink.destination != nil { unlink(sink.partial) }

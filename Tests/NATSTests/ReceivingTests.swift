@@ -13,94 +13,86 @@ import Testing
 
     @Test(arguments: ServerFlavor.allCases, [1, 64, 1000])
     func eachRequestHasItsOwnReply(_ flavor: ServerFlavor, _ inFlight: Int) async throws {
-        let server = try await NATSServer(flavor)
-        let (asking, answering) = (try await connect(server), try await connect(server))
-        let service = try await echo(answering, "echo")
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for task in 0..<inFlight {
-                group.addTask {
-                    for round in 0..<max(3, 300 / inFlight) {
-                        let question = Array("\(task) \(round)".utf8)
-                        let reply = try await asking.request("echo", payload: question)
-                        #expect(reply.payload == question)
+        try await withConnections(flavor) { asking, answering in
+            let service = try await echo(answering, "echo")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for task in 0..<inFlight {
+                    group.addTask {
+                        for round in 0..<max(3, 300 / inFlight) {
+                            let question = Array("\(task) \(round)".utf8)
+                            let reply = try await asking.request("echo", payload: question)
+                            #expect(reply.payload == question)
+                        }
                     }
                 }
+                try await group.waitForAll()
             }
-            try await group.waitForAll()
+            #expect(asking.pendingRequestCount == 0)
+            await service.unsubscribe()
         }
-        #expect(asking.pendingRequestCount == 0)
-        await service.unsubscribe()
-        await asking.close()
-        await answering.close()
     }
 
     /// That nobody listens is told of the very request, and of no later one.
     @Test(arguments: ServerFlavor.allCases)
     func whoAsksNobodyIsTold(_ flavor: ServerFlavor) async throws {
-        let server = try await NATSServer(flavor)
-        let (asking, answering) = (try await connect(server), try await connect(server))
-        let service = try await echo(answering, "echo")
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for task in 0..<200 {
-                group.addTask {
-                    let subject = task.isMultiple(of: 2) ? "echo" : "nobody.\(task)"
-                    do {
-                        let reply = try await asking.request(subject, payload: [1])
-                        #expect(subject == "echo" && reply.payload == [1])
-                    } catch let error as NATSError {
-                        #expect(subject != "echo" && error.code == .noResponders)
-                        #expect(error.message.contains(subject))
+        try await withConnections(flavor) { asking, answering in
+            let service = try await echo(answering, "echo")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for task in 0..<200 {
+                    group.addTask {
+                        let subject = task.isMultiple(of: 2) ? "echo" : "nobody.\(task)"
+                        do {
+                            let reply = try await asking.request(subject, payload: [1])
+                            #expect(subject == "echo" && reply.payload == [1])
+                        } catch let error as NATSError {
+                            #expect(subject != "echo" && error.code == .noResponders)
+                            #expect(error.message.contains(subject))
+                        }
                     }
                 }
+                try await group.waitForAll()
             }
-            try await group.waitForAll()
+            await service.unsubscribe()
         }
-        await service.unsubscribe()
-        await asking.close()
-        await answering.close()
     }
 
     /// Two answer each request: the second answer is nobody's, not the next request's.
     @Test(arguments: ServerFlavor.allCases)
     func aSecondReplyIsNotTakenForAnothers(_ flavor: ServerFlavor) async throws {
-        let server = try await NATSServer(flavor)
-        let (asking, answering) = (try await connect(server), try await connect(server))
-        let services = [try await echo(answering, "echo"), try await echo(answering, "echo")]
-        for round in 0..<500 {
-            let question = Array("\(round)".utf8)
-            #expect(try await asking.request("echo", payload: question).payload == question)
+        try await withConnections(flavor) { asking, answering in
+            let services = [try await echo(answering, "echo"), try await echo(answering, "echo")]
+            for round in 0..<500 {
+                let question = Array("\(round)".utf8)
+                #expect(try await asking.request("echo", payload: question).payload == question)
+            }
+            for service in services { await service.unsubscribe() }
         }
-        for service in services { await service.unsubscribe() }
-        await asking.close()
-        await answering.close()
     }
 
     /// A reply that comes too late is nobody's.
     @Test(arguments: ServerFlavor.allCases)
     func aLateReplyIsNotTakenForAnothers(_ flavor: ServerFlavor) async throws {
-        let server = try await NATSServer(flavor)
-        let (asking, answering) = (try await connect(server), try await connect(server))
-        let subscription = try await answering.subscribe("slow")
-        for _ in 0..<20 {
-            await #expect(throws: NATSError.self) {
-                try await asking.request("slow", payload: [0], timeout: .milliseconds(20))
+        try await withConnections(flavor) { asking, answering in
+            let subscription = try await answering.subscribe("slow")
+            for _ in 0..<20 {
+                await #expect(throws: NATSError.self) {
+                    try await asking.request("slow", payload: [0], timeout: .milliseconds(20))
+                }
             }
-        }
-        let service = try await echo(answering, "echo")
-        let late = Task {
-            while let question = try await subscription.next() {
-                try await answering.publish(question.reply ?? "", payload: [9])
+            let service = try await echo(answering, "echo")
+            let late = Task {
+                while let question = try await subscription.next() {
+                    try await answering.publish(question.reply ?? "", payload: [9])
+                }
             }
+            for round in 0..<100 {
+                let question = Array("\(round)".utf8)
+                #expect(try await asking.request("echo", payload: question).payload == question)
+            }
+            await subscription.unsubscribe()
+            try await late.value
+            await service.unsubscribe()
         }
-        for round in 0..<100 {
-            let question = Array("\(round)".utf8)
-            #expect(try await asking.request("echo", payload: question).payload == question)
-        }
-        await subscription.unsubscribe()
-        try await late.value
-        await service.unsubscribe()
-        await asking.close()
-        await answering.close()
     }
 
     /// Headers of a message without data, a value of nothing among them.
@@ -202,6 +194,17 @@ import Testing
         }
         #expect(try await subscription.next() == nil)
         await sender.close()
+    }
+
+    /// Two connections to a server of their own.
+    private func withConnections(
+        _ flavor: ServerFlavor, _ body: (NATSConnection, NATSConnection) async throws -> Void
+    ) async throws {
+        let server = try await NATSServer(flavor)
+        let (first, second) = (try await connect(server), try await connect(server))
+        try await body(first, second)
+        await first.close()
+        await second.close()
     }
 
     private func echo(_ connection: NATSConnection, _ subject: String) async throws -> NATSSubscription {

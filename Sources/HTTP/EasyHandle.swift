@@ -63,7 +63,7 @@ final class EasyHandle {
         setup.set(CURLOPT_ERRORBUFFER, pointer: UnsafeMutableRawPointer(message))
         setup.set(CURLOPT_URL, request.url)
         setup.general(options, request)
-        setup.method(request.method, transfer.upload.size, hasBody: request.hasBody)
+        setup.method(request)
         setup.callbacks(Unmanaged.passUnretained(transfer).toOpaque())
         setup.add(prepareHeaders(request))
         return setup.code
@@ -80,11 +80,5 @@ final class EasyHandle {
             headers = longer
         }
         return ccurl_set_pointer(pointer, CURLOPT_HTTPHEADER, headers)
-    }
-}
-
-extension HTTPRequest {
-    fileprivate var hasBody: Bool {
-        if case .none = body { false } else { true }
     }
 }

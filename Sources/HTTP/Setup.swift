@@ -43,17 +43,33 @@ struct Setup {
         if let timeout = request.timeout { set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds)) }
     }
 
-    mutating func method(_ method: HTTPRequest.Method, _ size: Int?, hasBody: Bool) {
-        if hasBody {
-            set(CURLOPT_UPLOAD, 1)
-            add(ccurl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(size ?? -1)))
-            set(CURLOPT_CUSTOMREQUEST, method.rawValue)
-        } else if method == .head {
-            set(CURLOPT_NOBODY, 1)
-        } else {
+    mutating func method(_ request: HTTPRequest) {
+        switch request.body {
+        case .none where request.method == .head: return set(CURLOPT_NOBODY, 1)
+        case .none:
             set(CURLOPT_HTTPGET, 1)
-            if method != .get { set(CURLOPT_CUSTOMREQUEST, method.rawValue) }
+            if request.method == .get { return }
+        case .bytes(let bytes) where Self.small.contains(bytes.count) && !request.expectsContinue: wholeBody(bytes)
+        case .bytes(let bytes): upload(bytes.count)
+        case .stream(let size, _): upload(size)
         }
+        set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
+    }
+
+    /// Of a body of so many bytes the library makes one piece with the head: one packet, and one wake-up of the server.
+    private static let small = 1..<(64 << 10)
+
+    private mutating func wholeBody(_ bytes: [UInt8]) {
+        add(ccurl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count)))
+        // Copied: it stays until the handle is reset.
+        bytes.withUnsafeBytes { bytes in
+            add(ccurl_set_bytes(easy, CURLOPT_COPYPOSTFIELDS, bytes.baseAddress))
+        }
+    }
+
+    private mutating func upload(_ size: Int?) {
+        set(CURLOPT_UPLOAD, 1)
+        add(ccurl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(size ?? -1)))
     }
 
     /// - Parameter context: an unretained ``Transfer``, which the handle's owner keeps until the handle is reset.

@@ -131,16 +131,17 @@ final class S3Client: Sendable {
     private func sign(_ request: S3Request, _ credentials: S3Credentials?) -> HTTPRequest {
         let time = SigningTime(Date.now.addingTimeInterval(clockOffset.withLock { $0 }))
         let (body, hash) = payload(of: request.body)
+        let path = endpoint.path(request.key)
         var headers = request.headers
         if let credentials {
             headers += [("x-amz-date", time.stamp), ("x-amz-content-sha256", hash)]
             if let token = credentials.sessionToken { headers.append(("x-amz-security-token", token)) }
             let signable = Signer.Request(
-                method: request.method.rawValue, path: endpoint.path(request.key), query: request.query,
+                method: request.method.rawValue, path: path, query: request.query,
                 headers: headers + [("host", endpoint.host)], payloadHash: hash)
             headers.append(("authorization", signer.authorization(signable, credentials, time)))
         }
-        let url = endpoint.url(endpoint.path(request.key), query: PercentEncoding.query(request.query))
+        let url = endpoint.url(path, query: PercentEncoding.query(request.query))
         var signed = HTTPRequest(request.method, url, body: body, timeout: request.timeout)
         for (name, value) in headers { signed.headers.add(name, value) }
         if case .stream = request.body { signed.expectsContinue = true }

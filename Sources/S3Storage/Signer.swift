@@ -108,14 +108,20 @@ final class Signer: Sendable {
     /// Sorted by name, values of one name joined in their order, runs of blanks made one.
     private static func canonicalHeaders(_ headers: [(String, String)]) -> (lines: String, names: String) {
         // The place tells values of one name apart: sorting alone need not keep their order.
-        let sorted = headers.enumerated().sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }
+        let order = headers.indices.sorted { (headers[$0].0, $0) < (headers[$1].0, $1) }
         var (lines, names, last) = ("", "", "")
-        for (_, (name, value)) in sorted {
+        for (name, value) in order.lazy.map({ headers[$0] }) {
             if name == last {
                 lines += ","
             } else {
-                if !lines.isEmpty { (lines, names) = (lines + "\n", names + ";") }
-                (lines, names, last) = (lines + name + ":", names + name, name)
+                if !lines.isEmpty {
+                    lines += "\n"
+                    names += ";"
+                }
+                lines += name
+                lines += ":"
+                names += name
+                last = name
             }
             lines += folded(value)
         }

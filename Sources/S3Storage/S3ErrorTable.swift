@@ -6,6 +6,8 @@ import Storage
 enum S3ErrorTable {
     static func meaning(of failure: S3Failure) -> Meaning {
         if let transport = failure.transport { return Meaning(transport.reason) }
+        // OpenStack Swift has narrower limits for metadata than S3, and no code of its own for them.
+        if failure.code == "InvalidRequest", failure.message.hasPrefix("Metadata ") { return metadata }
         return codes[failure.code] ?? meaning(ofStatus: failure.status)
     }
 
@@ -14,6 +16,7 @@ enum S3ErrorTable {
     private static let slower = Meaning(.throttled, .transient, "try again, more slowly")
     private static let again = Meaning(.unavailable, .transient, "try again")
     private static let defect = Meaning(.internal, .fatal, "this is a defect, or the server differs from S3")
+    private static let metadata = Meaning(.tooLarge, .invalid, "shorten the metadata")
     private static let region = Meaning(.internal, .fatal, "set the bucket's region, or the right endpoint")
 
     private static let codes: [String: Meaning] = [
@@ -36,7 +39,7 @@ enum S3ErrorTable {
         // A conflicting operation occurred during the conditional request.
         "ConditionalRequestConflict": again, "OperationAborted": again,
         "EntityTooLarge": Meaning(.tooLarge, .invalid, "the server takes no such size"),
-        "MetadataTooLarge": Meaning(.tooLarge, .invalid, "shorten the metadata"),
+        "MetadataTooLarge": metadata,
         "KeyTooLongError": Meaning(.invalid, .invalid, "shorten the key, or the configured prefix"),
         "InvalidRange": Meaning(.rangeNotSatisfiable, .invalid, "the range lies outside the object"),
         // Bytes were changed on the way: what was sent is what was hashed.

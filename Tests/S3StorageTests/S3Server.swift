@@ -13,13 +13,16 @@ enum S3Flavor: String, CaseIterable, Sendable, CustomStringConvertible {
     case moto
     /// Files; no condition is honoured.
     case rclone
+    /// OpenStack Swift behind its S3 gateway: of several creations that overlap all are done.
+    case openstack
 
     var description: String { rawValue }
 }
 
 /// A bucket of its own on a server with one key pair, which is started once for all tests.
 struct S3Server {
-    static let accessKey = "AKIDTEST"
+    /// To OpenStack, an account and a user.
+    static let accessKey = "test:AKIDTEST"
     static let secretKey = "secret/of+tests"
 
     private struct Running {
@@ -70,9 +73,14 @@ struct S3Server {
                 try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
                 return [
                     "serve", "s3", "--addr", "127.0.0.1:\(port)", "--auth-key",
-                    "\(Self.accessKey),\(Self.secretKey)",
+                    "\(accessKey),\(secretKey)",
                     "--config", folder + "/none", "--vfs-cache-mode", "off", data,
                 ]
+            }
+        case .openstack:
+            try await ServerProcess(try ServerProcess.tool("python")) { port, folder in
+                let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "openstack.py").path
+                return [script, String(port), folder, accessKey, secretKey]
             }
         }
     }

@@ -44,9 +44,9 @@ public struct HTTPRequest: Sendable {
     }
 
     /// Scheme, host and port, which share connections.
-    var origin: Substring {
+    var origin: String {
         let host = url.utf8.drop { $0 != UInt8(ascii: "/") }.dropFirst(2)
-        return url[..<(host.firstIndex { "/?#".utf8.contains($0) } ?? url.endIndex)]
+        return String(url[..<(host.firstIndex { "/?#".utf8.contains($0) } ?? url.endIndex)])
     }
 
     func validate() throws(HTTPError) {

@@ -3,6 +3,7 @@ import Synchronization
 /// One request and its response, shared by the caller and the driver's thread.
 final class Transfer: Sendable {
     let request: HTTPRequest
+    let origin: String
     let upload: Upload
     let download: Download
     private let sendings = Atomic(0)
@@ -15,6 +16,7 @@ final class Transfer: Sendable {
 
     init(_ request: HTTPRequest, bufferSize: Int) {
         self.request = request
+        origin = request.origin
         upload = Upload(request.body)
         download = Download(capacity: bufferSize)
     }

@@ -14,7 +14,7 @@ struct WaitingTransfers {
     private let patience: Duration
     private var waiting: [ObjectIdentifier: Waiting] = [:]
     /// When one to a host was last seen to begin.
-    private var begins: [Substring: ContinuousClock.Instant] = [:]
+    private var begins: [String: ContinuousClock.Instant] = [:]
     private var nextLook = ContinuousClock.now
 
     init(patience: Duration) {
@@ -28,7 +28,7 @@ struct WaitingTransfers {
     /// Forgets one that has ended.
     mutating func remove(_ transfer: Transfer, at now: ContinuousClock.Instant) {
         guard waiting.removeValue(forKey: ObjectIdentifier(transfer)) != nil, transfer.hasBegun else { return }
-        begins[transfer.request.origin] = now
+        begins[transfer.origin] = now
     }
 
     /// Forgets and returns those that have waited for too long; looks for them every so often.
@@ -45,6 +45,6 @@ struct WaitingTransfers {
     private func isOverdue(_ one: Waiting, at now: ContinuousClock.Instant) -> Bool {
         let request = one.transfer.request
         if let timeout = request.timeout, now - one.start >= timeout { return true }
-        return now - max(one.start, begins[request.origin] ?? one.start) >= patience
+        return now - max(one.start, begins[one.transfer.origin] ?? one.start) >= patience
     }
 }

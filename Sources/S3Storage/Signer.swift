@@ -1,4 +1,3 @@
-import Encodings
 import Crypto
 import Encodings
 import FoundationEssentials
@@ -23,15 +22,17 @@ final class Signer: Sendable {
         var payloadHash: String
     }
 
-    private struct CachedKey: Sendable {
+    /// What is derived from a secret for a day.
+    private struct DayKey: Sendable {
         let secret: String
         let day: String
+        let scope: String
         let key: SymmetricKey
     }
 
     private let region: String
     private let service: String
-    private let cache = Mutex<CachedKey?>(nil)
+    private let cache = Mutex<DayKey?>(nil)
 
     init(region: String, service: String = "s3") {
         self.region = region
@@ -41,9 +42,9 @@ final class Signer: Sendable {
     /// The value of the `Authorization` header. `request` holds the headers `host` and `x-amz-date` already.
     func authorization(_ request: Request, _ credentials: S3Credentials, _ time: SigningTime) -> String {
         let headers = Self.canonicalHeaders(request.headers)
-        let scope = "\(time.day)/\(region)/\(service)/aws4_request"
-        let signature = signature(Self.canonical(request, headers), scope, credentials, time)
-        return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope), "
+        let key = key(credentials, time.day)
+        let signature = Self.signature(Self.canonical(request, headers), key, time)
+        return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(key.scope), "
             + "SignedHeaders=\(headers.names), Signature=\(signature)"
     }
 
@@ -52,45 +53,51 @@ final class Signer: Sendable {
         _ request: Request, _ credentials: S3Credentials, _ time: SigningTime, seconds: Int
     ) -> String {
         let headers = Self.canonicalHeaders(request.headers)
-        let scope = "\(time.day)/\(region)/\(service)/aws4_request"
+        let key = key(credentials, time.day)
         var request = request
         request.query += [
-            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", "\(credentials.accessKeyID)/\(scope)"),
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", "\(credentials.accessKeyID)/\(key.scope)"),
             ("X-Amz-Date", time.stamp), ("X-Amz-Expires", String(seconds)), ("X-Amz-SignedHeaders", headers.names),
         ]
         if let token = credentials.sessionToken { request.query.append(("X-Amz-Security-Token", token)) }
-        let signature = signature(Self.canonical(request, headers), scope, credentials, time)
+        let signature = Self.signature(Self.canonical(request, headers), key, time)
         return PercentEncoding.query(request.query) + "&X-Amz-Signature=" + signature
     }
 
-    private func signature(
-        _ canonical: String, _ scope: String, _ credentials: S3Credentials, _ time: SigningTime
-    ) -> String {
-        let digest = Storage.Digest(of: Array(canonical.utf8)).hexadecimal
-        let text = "AWS4-HMAC-SHA256\n\(time.stamp)\n\(scope)\n\(digest)"
-        let code = HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key(credentials, time.day))
-        return Hexadecimal.encode(Array(code))
+    private static func signature(_ canonical: [UInt8], _ key: DayKey, _ time: SigningTime) -> String {
+        let digest = Storage.Digest(of: canonical).hexadecimal
+        let text = "AWS4-HMAC-SHA256\n\(time.stamp)\n\(key.scope)\n\(digest)"
+        return Hexadecimal.encode(Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key.key)))
     }
 
-    /// The key of a day, derived once.
-    private func key(_ credentials: S3Credentials, _ day: String) -> SymmetricKey {
-        if let cached = cache.withLock({ $0 }), cached.day == day, cached.secret == credentials.secretAccessKey {
-            return cached.key
-        }
-        var key = SymmetricKey(data: Data("AWS4\(credentials.secretAccessKey)".utf8))
-        for part in [day, region, service, "aws4_request"] {
+    /// Derived once a day.
+    private func key(_ credentials: S3Credentials, _ day: String) -> DayKey {
+        let secret = credentials.secretAccessKey
+        if let cached = cache.withLock({ $0 }), cached.day == day, cached.secret == secret { return cached }
+        let scope = [day, region, service, "aws4_request"]
+        var key = SymmetricKey(data: Data("AWS4\(secret)".utf8))
+        for part in scope {
             key = SymmetricKey(data: HMAC<SHA256>.authenticationCode(for: Data(part.utf8), using: key))
         }
-        let derived = CachedKey(secret: credentials.secretAccessKey, day: day, key: key)
+        let derived = DayKey(secret: secret, day: day, scope: scope.joined(separator: "/"), key: key)
         cache.withLock { $0 = derived }
-        return key
+        return derived
     }
 
-    private static func canonical(_ request: Request, _ headers: (lines: String, names: String)) -> String {
-        [
-            request.method, request.path, PercentEncoding.query(request.query), headers.lines, headers.names,
-            request.payloadHash,
-        ].joined(separator: "\n")
+    private static func canonical(_ request: Request, _ headers: (lines: [UInt8], names: String)) -> [UInt8] {
+        let newline = UInt8(ascii: "\n")
+        var text: [UInt8] = []
+        text.reserveCapacity(1 << 10)
+        for part in [request.method, request.path, PercentEncoding.query(request.query)] {
+            text += part.utf8
+            text.append(newline)
+        }
+        text += headers.lines
+        for part in [headers.names, request.payloadHash] {
+            text.append(newline)
+            text += part.utf8
+        }
+        return text
     }
 
     /// Without blanks at the ends, and one where there are several.
@@ -106,25 +113,23 @@ final class Signer: Sendable {
     }
 
     /// Sorted by name, values of one name joined in their order, runs of blanks made one.
-    private static func canonicalHeaders(_ headers: [(String, String)]) -> (lines: String, names: String) {
+    private static func canonicalHeaders(_ headers: [(String, String)]) -> (lines: [UInt8], names: String) {
         // The place tells values of one name apart: sorting alone need not keep their order.
         let order = headers.indices.sorted { (headers[$0].0, $0) < (headers[$1].0, $1) }
-        var (lines, names, last) = ("", "", "")
+        var (lines, names, last) = ([UInt8](), "", "")
         for (name, value) in order.lazy.map({ headers[$0] }) {
             if name == last {
-                lines += ","
+                lines[lines.count - 1] = UInt8(ascii: ",")
             } else {
-                if !lines.isEmpty {
-                    lines += "\n"
-                    names += ";"
-                }
-                lines += name
-                lines += ":"
+                if !last.isEmpty { names += ";" }
                 names += name
+                lines += name.utf8
+                lines.append(UInt8(ascii: ":"))
                 last = name
             }
-            lines += folded(value)
+            lines += folded(value).utf8
+            lines.append(UInt8(ascii: "\n"))
         }
-        return (lines + "\n", names)
+        return (lines, names)
     }
 }

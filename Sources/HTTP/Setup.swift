@@ -30,8 +30,6 @@ struct Setup {
         set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS)
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         set(CURLOPT_TCP_KEEPALIVE, 1)
-        set(CURLOPT_BUFFERSIZE, 128 << 10)
-        set(CURLOPT_UPLOAD_BUFFERSIZE, 128 << 10)
         set(CURLOPT_USERAGENT, options.userAgent)
         // A directory of certificates is read anew for each connection, and keeps the library's cache from working.
         set(CURLOPT_CAPATH, pointer: nil)
@@ -48,6 +46,8 @@ struct Setup {
         case .none where request.method == .head: return set(CURLOPT_NOBODY, 1)
         case .none:
             set(CURLOPT_HTTPGET, 1)
+            // Answers to other requests are small, and a buffer is made for each.
+            set(CURLOPT_BUFFERSIZE, Self.largeBuffer)
             if request.method == .get { return }
         case .bytes(let bytes) where Self.small.contains(bytes.count) && !request.expectsContinue: wholeBody(bytes)
         case .bytes(let bytes): upload(bytes.count)
@@ -55,6 +55,8 @@ struct Setup {
         }
         set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
     }
+
+    private static let largeBuffer = 128 << 10
 
     /// Of a body of so many bytes the library makes one piece with the head: one packet, and one wake-up of the server.
     private static let small = 1..<(64 << 10)
@@ -69,6 +71,7 @@ struct Setup {
 
     private mutating func upload(_ size: Int?) {
         set(CURLOPT_UPLOAD, 1)
+        set(CURLOPT_UPLOAD_BUFFERSIZE, Self.largeBuffer)
         add(ccurl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(size ?? -1)))
     }
 

@@ -44,9 +44,10 @@ struct S3Response: Sendable {
 /// Entity tags: bare in versions, quoted on the wire.
 enum ETag {
     static func bare(_ text: String) -> String {
-        let strong = text.hasPrefix("W/") ? text.dropFirst(2) : text[...]
-        guard strong.utf8.count >= 2, strong.hasPrefix("\""), strong.hasSuffix("\"") else { return String(strong) }
-        return String(strong.dropFirst().dropLast())
+        let quote = UInt8(ascii: "\"")
+        let strong = text.utf8.starts(with: "W/".utf8) ? text.utf8.dropFirst(2) : text.utf8[...]
+        let isQuoted = strong.count >= 2 && strong.first == quote && strong.last == quote
+        return String(Substring(isQuoted ? strong.dropFirst().dropLast() : strong))
     }
 
     static func quoted(_ tag: String) -> String { "\"\(tag)\"" }

@@ -27,7 +27,8 @@ final class Signer: Sendable {
         let secret: String
         let day: String
         let scope: String
-        let key: SymmetricKey
+        /// Made with the key, ready for a text.
+        let code: HMAC<SHA256>
     }
 
     private let region: String
@@ -67,7 +68,9 @@ final class Signer: Sendable {
     private static func signature(_ canonical: [UInt8], _ key: DayKey, _ time: SigningTime) -> String {
         let digest = Storage.Digest(of: canonical).hexadecimal
         let text = "AWS4-HMAC-SHA256\n\(time.stamp)\n\(key.scope)\n\(digest)"
-        return Hexadecimal.encode(Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key.key)))
+        var code = key.code
+        code.update(data: Array(text.utf8))
+        return Hexadecimal.encode(Array(code.finalize()))
     }
 
     /// Derived once a day.
@@ -79,7 +82,7 @@ final class Signer: Sendable {
         for part in scope {
             key = SymmetricKey(data: HMAC<SHA256>.authenticationCode(for: Data(part.utf8), using: key))
         }
-        let derived = DayKey(secret: secret, day: day, scope: scope.joined(separator: "/"), key: key)
+        let derived = DayKey(secret: secret, day: day, scope: scope.joined(separator: "/"), code: HMAC(key: key))
         cache.withLock { $0 = derived }
         return derived
     }

@@ -28,6 +28,24 @@ import Testing
         #expect(!RFC3339.format(.distantFuture).isEmpty && !RFC3339.format(Date(timeIntervalSince1970: 1e300)).isEmpty)
     }
 
+    @Test func timesOfHeadersAreRead() {
+        let foreign = DateFormatter()
+        foreign.locale = Locale(identifier: "en_US_POSIX")
+        foreign.timeZone = .gmt
+        foreign.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        for seconds in stride(from: 0.0, to: 4_102_444_800, by: 86_400 * 13 + 3_607) {
+            let text = foreign.string(from: Date(timeIntervalSince1970: seconds))
+            #expect(HTTPDate.parse(text)?.timeIntervalSince1970 == seconds, "\(text)")
+        }
+        for text in [
+            "", "Sat, 31 Jan 2026", "Sat, 31 Jan 2026 23:59:59 UTC", "Sat, 31 jan 2026 23:59:59 GMT",
+            "Sat, 32 Jan 2026 23:59:59 GMT", "Sat, 31 Jan 2026 24:00:00 GMT", "Saturday, 31-Jan-26 23:59:59 GMT",
+            "Sat, 31 Jan 2026 23:59:59 GMT ",
+        ] {
+            #expect(HTTPDate.parse(text) == nil, "\(text)")
+        }
+    }
+
     @Test func base64IsFoundations() {
         for count in 0..<70 {
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255) }

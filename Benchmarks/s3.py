@@ -21,7 +21,7 @@ from seaweed import ENVIRONMENT, Seaweed
 parser = argparse.ArgumentParser()
 parser.add_argument("programs")
 parser.add_argument("--repeat", type=int, default=3)
-parser.add_argument("--count", type=int, default=4000)
+parser.add_argument("--count", type=int, default=20000)
 parser.add_argument("--json")
 arguments = parser.parse_args()
 
@@ -74,8 +74,12 @@ results = []
 
 
 def compare(work, figures, goals):
-    """Each of `figures` runs once a round, so that all see the same machine."""
-    rounds = [{name: figure() for name, figure in figures.items()} for _ in range(arguments.repeat)]
+    """Each of `figures` runs once a round, so that all see the same machine, and in the other order the next time."""
+    order = list(figures.items())
+    rounds = []
+    for _ in range(arguments.repeat):
+        rounds.append({name: figure() for name, figure in order})
+        order.reverse()
     median = {name: statistics.median(round[name]["per_second"] for round in rounds) for name in figures}
     cpu = {name: statistics.median(round[name]["cpu_us"] for round in rounds) for name in figures if "cpu_us" in rounds[0][name]}
     ratios = {

@@ -23,7 +23,7 @@ def boto():
         config=Config(max_pool_connections=threads, s3={"addressing_style": "path"}))
 
     def put(index):
-        client.put_object(Bucket=bucket, Key=f"boto3/{index:06}", Body=payload)
+        client.put_object(Bucket=bucket, Key=f"boto3/{index % 1000:06}", Body=payload)
 
     def get(index):
         assert len(client.get_object(Bucket=bucket, Key=f"key/{index % 1000:06}")["Body"].read()) == size
@@ -55,7 +55,7 @@ def crt():
             return len(data)
 
     def put(index):
-        manager.upload(io.BytesIO(payload), bucket, f"crt/{index:06}").result()
+        manager.upload(io.BytesIO(payload), bucket, f"crt/{index % 1000:06}").result()
 
     def get(index):
         sink = Sink()

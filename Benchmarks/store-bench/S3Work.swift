@@ -20,7 +20,7 @@ extension Work {
         let payload = [UInt8](repeating: 7, count: kind == "stream" ? 0 : size)
         switch kind {
         case "seed": return { try await store.put(Self.key("key", $0), ObjectBody(payload)) }
-        case "put": return { try await store.put(Self.key("swift", $0), ObjectBody(payload)) }
+        case "put": return { try await store.put(Self.key("swift", $0 % 1000), ObjectBody(payload)) }
         case "get": return { try await Self.get(store, $0 % 1000, size, GetOptions()) }
         case "stream":
             return { index in

@@ -9,7 +9,12 @@ final class FolderNames {
     init(_ folder: Descriptor) throws(StorageError) {
         // A stream takes the descriptor it is given, and its position: it gets one of its own.
         let copy = openat(folder.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0, let stream = fdopendir(copy) else { throw .system("reading a folder") }
+        guard copy >= 0 else { throw .system("reading a folder") }
+        guard let stream = fdopendir(copy) else {
+            let error = StorageError.system("reading a folder")
+            close(copy)
+            throw error
+        }
         self.stream = stream
     }
 

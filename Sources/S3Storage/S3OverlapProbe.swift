@@ -8,12 +8,14 @@ final class S3OverlapProbe: Sendable {
     /// For how long the outer put waits for the inner one: some servers let no other in, which is as good.
     private static let patience = Duration.seconds(1)
 
+    private typealias Outcome = Result<S3Probe.Outcome, S3Failure>
+
     private let client: S3Client
     private let key: String
     private let condition: [(String, String)]
     /// What is written: other bytes than are there, or the ETag would stay.
     private let byte: UInt8
-    private let inner = Mutex<Task<Result<S3Probe.Outcome, S3Failure>, Never>?>(nil)
+    private let inner = Mutex<Task<Outcome, Never>?>(nil)
     private let hasEnded = Atomic(false)
 
     init(_ client: S3Client, _ key: String, _ condition: [(String, String)], writing byte: UInt8) {
@@ -26,10 +28,10 @@ final class S3OverlapProbe: Sendable {
     /// Whether one of the two is done, and one refused.
     func run() async throws(S3Failure) -> Bool {
         let bytes = [byte, byte, byte]
-        let outer = try await S3Probe.attempt(
-            put(.stream(size: bytes.count, digest: Digest(of: bytes)) { self.body() }), client)
-        guard let inner = inner.withLock({ $0 }) else { return false }
-        return Set([outer, try await inner.value.get()]) == [.done, .refused]
+        let outer = await attempt(.stream(size: bytes.count, digest: Digest(of: bytes)) { self.body() })
+        // Its end is waited for in any case: whoever removes what was written comes behind it.
+        let inner = await inner.withLock { $0 }?.value
+        return Set([try outer.get(), try inner?.get()]) == [.done, .refused]
     }
 
     /// The outer put's body. That it is asked for a third byte says that the first has left: the server takes the body,
@@ -53,20 +55,20 @@ final class S3OverlapProbe: Sendable {
         }
     }
 
-    private func putInside() async -> Result<S3Probe.Outcome, S3Failure> {
+    private func putInside() async -> Outcome {
         defer { hasEnded.store(true, ordering: .relaxed) }
-        do throws(S3Failure) {
-            return .success(try await S3Probe.attempt(put(.bytes([byte], digest: nil)), client))
-        } catch {
-            return .failure(error)
-        }
+        return await attempt(.bytes([byte], digest: nil))
     }
 
-    private func put(_ body: S3Request.Body) -> S3Request {
+    private func attempt(_ body: S3Request.Body) async -> Outcome {
         var request = S3Request(.put, key)
         request.headers = condition
         request.body = body
         request.timeout = S3Bucket.shortTimeout
-        return request
+        do throws(S3Failure) {
+            return .success(try await S3Probe.attempt(request, client))
+        } catch {
+            return .failure(error)
+        }
     }
 }

@@ -6,7 +6,8 @@ struct BulkSHA256: ~Copyable {
     private let context: OpaquePointer
 
     init() {
-        // Both fail only where memory is out.
+        // Nothing that anybody sends leads here: neither call takes any of it. They fail only where memory is out, which ends
+        // the process at any of Swift's own allocations too, or where OpenSSL is configured to have no SHA-256.
         guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
             preconditionFailure("no memory for a hash")
         }

@@ -1,6 +1,6 @@
 import CCurl
-import Foundation
 import Synchronization
+import Waiting
 
 /// The way to the one thread on which libcurl runs.
 final class Driver: Sendable {
@@ -32,12 +32,14 @@ final class Driver: Sendable {
         }
         let address = UInt(bitPattern: multi)
         state = Mutex(State(multi: address))
-        let thread = Thread { [self] in
+        let isRunning = startThread { [self] in
             // The thread is the only one that uses the handle, save for waking it.
             if let multi = UnsafeMutableRawPointer(bitPattern: address) { Loop(multi, options).run(self) }
         }
-        thread.name = "http"
-        thread.start()
+        guard isRunning else {
+            end { _ = curl_multi_cleanup(multi) }
+            throw HTTPError(.unreachable, .never, "no thread is left for HTTP")
+        }
     }
 
     /// Hands a command over; after ``close()`` a start ends with `closed`.
@@ -90,7 +92,7 @@ final class Driver: Sendable {
         state.withLock { state in
             guard !state.isClosed else { return nil }
             state.isAsleep = false
-            defer { state.commands.removeAll(keepingCapacity: true) }
+            defer { state.commands = [] }
             return state.commands
         }
     }

@@ -3,6 +3,7 @@ import Synchronization
 /// One request and its response, shared by the caller and the driver's thread.
 final class Transfer: Sendable {
     let request: HTTPRequest
+    /// The request's, worked out once.
     let origin: String
     let upload: Upload
     let download: Download

@@ -6,7 +6,7 @@ import Storage
 /// over what lies below where they start; their name is no help, since a proxy may keep it to itself.
 struct S3OrderProbe: Sendable {
     let bucket: S3Bucket
-    private let name = ".nats-storage-probe-" + NUID.next()
+    private let name = S3Probe.newName()
 
     init(_ bucket: S3Bucket) {
         self.bucket = bucket

@@ -10,7 +10,7 @@ final class S3OverlapProbe: Sendable {
 
     private typealias Outcome = Result<S3Probe.Outcome, S3Failure>
 
-    private let client: S3Client
+    private let probe: S3Probe
     private let key: String
     private let condition: [(String, String)]
     /// What is written: other bytes than are there, or the ETag would stay.
@@ -18,8 +18,8 @@ final class S3OverlapProbe: Sendable {
     private let inner = Mutex<Task<Outcome, Never>?>(nil)
     private let hasEnded = Atomic(false)
 
-    init(_ client: S3Client, _ key: String, _ condition: [(String, String)], writing byte: UInt8) {
-        self.client = client
+    init(_ probe: S3Probe, _ key: String, _ condition: [(String, String)], writing byte: UInt8) {
+        self.probe = probe
         self.key = key
         self.condition = condition
         self.byte = byte
@@ -61,12 +61,10 @@ final class S3OverlapProbe: Sendable {
     }
 
     private func attempt(_ body: S3Request.Body) async -> Outcome {
-        var request = S3Request(.put, key)
-        request.headers = condition
+        var request = probe.put(condition, to: key)
         request.body = body
-        request.timeout = S3Bucket.shortTimeout
         do throws(S3Failure) {
-            return .success(try await S3Probe.attempt(request, client))
+            return .success(try await probe.attempt(request))
         } catch {
             return .failure(error)
         }

@@ -6,13 +6,16 @@ import Storage
 /// Tries out what a server makes of conditions, on objects that are removed again: some ignore the headers in
 /// silence, or don't look at them again when a write ends, and a condition that does not hold is worse than none.
 struct S3Probe: Sendable {
-    let client: S3Client
+    /// Both probes' objects are made under such names.
+    static func newName() -> String { ".nats-storage-probe-" + NUID.next() }
+
+    private let client: S3Client
     private let key: String
     private var overlapKey: String { key + "-overlap" }
 
     init(client: S3Client, root: String) {
         self.client = client
-        key = root + ".nats-storage-probe-" + NUID.next()
+        key = root + Self.newName()
     }
 
     enum Outcome: Sendable { case done, refused, other }
@@ -60,7 +63,7 @@ struct S3Probe: Sendable {
     }
 
     private func oneOfTwo(_ condition: [(String, String)], _ byte: Unicode.Scalar) async throws(S3Failure) -> Bool {
-        try await S3OverlapProbe(client, overlapKey, condition, writing: UInt8(ascii: byte)).run()
+        try await S3OverlapProbe(self, overlapKey, condition, writing: UInt8(ascii: byte)).run()
     }
 
     /// Whether a copy to itself happens where both source and target are what they should be, and only then.
@@ -78,7 +81,7 @@ struct S3Probe: Sendable {
         return true
     }
 
-    private func put(_ headers: [(String, String)], to key: String? = nil) -> S3Request {
+    func put(_ headers: [(String, String)], to key: String? = nil) -> S3Request {
         var request = S3Request(.put, key ?? self.key)
         request.headers = headers
         request.body = .bytes([UInt8(ascii: "1")], digest: nil)
@@ -86,12 +89,8 @@ struct S3Probe: Sendable {
         return request
     }
 
-    private func attempt(_ request: S3Request) async throws(S3Failure) -> Outcome {
-        try await Self.attempt(request, client)
-    }
-
     /// - Throws: what says nothing about conditions.
-    static func attempt(_ request: S3Request, _ client: S3Client) async throws(S3Failure) -> Outcome {
+    func attempt(_ request: S3Request) async throws(S3Failure) -> Outcome {
         do throws(S3Failure) {
             _ = try await client.head(request)
             return .done

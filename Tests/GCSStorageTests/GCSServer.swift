@@ -16,8 +16,7 @@ struct GCSServer {
     private let http: HTTPClient
 
     init() async throws {
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "server.py").path
-        process = try await ServerProcess(try ServerProcess.tool("python")) { port, _ in [script, String(port)] }
+        process = try await ServerProcess(script: "server.py")
         http = try HTTPClient()
     }
 

@@ -11,8 +11,7 @@ struct Fixture {
     let client: HTTPClient
 
     init(_ adjust: (inout HTTPOptions) -> Void = { _ in }) async throws {
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "server.py").path
-        server = try await ServerProcess(try ServerProcess.tool("python")) { port, _ in [script, String(port)] }
+        server = try await ServerProcess(script: "server.py")
         var options = HTTPOptions()
         adjust(&options)
         client = try HTTPClient(options)
@@ -111,13 +110,12 @@ func residentBytes() throws -> Int {
         let fixture = try await Fixture()
         let first = try await fixture.text(.get, "connection")
         for _ in 0..<20 { #expect(try await fixture.text(.get, "connection") == first) }
-        _ = try await fixture.text(.get, "once")
-        try await Task.sleep(for: .milliseconds(100))
-        // On the connection that is gone, then on another.
-        #expect(try await fixture.text(.put, "swallow", .bytes([1, 2, 3])).hasPrefix("3 "))
-        _ = try await fixture.text(.get, "once")
-        try await Task.sleep(for: .milliseconds(100))
-        #expect(try await fixture.text(.put, "swallow", .bytes(bytes(100_000))).hasPrefix("100000 "))
+        for size in [3, 100_000] {
+            _ = try await fixture.text(.get, "once")
+            try await Task.sleep(for: .milliseconds(100))
+            // On the connection that is gone, then on another.
+            #expect(try await fixture.text(.put, "swallow", .bytes(bytes(size))).hasPrefix("\(size) "))
+        }
         await fixture.client.shutdown()
         let error = await #expect(throws: HTTPError.self) { try await fixture.send(.get, "bytes/1") }
         #expect(error?.reason == .closed)
@@ -340,10 +338,7 @@ func residentBytes() throws -> Int {
         openssl.standardError = FileHandle.nullDevice
         try openssl.run()
         openssl.waitUntilExit()
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "server.py").path
-        let server = try await ServerProcess(try ServerProcess.tool("python")) { port, _ in
-            [script, String(port), certificate, key]
-        }
+        let server = try await ServerProcess(script: "server.py") { port, _ in [String(port), certificate, key] }
         let request = HTTPRequest(.get, "https://127.0.0.1:\(server.port)/bytes/3")
         let stranger = await #expect(throws: HTTPError.self) { try await HTTPClient().send(request) }
         #expect(stranger?.reason == .tls && stranger?.retry == .never)

@@ -78,9 +78,8 @@ struct S3Server {
                 ]
             }
         case .openstack:
-            try await ServerProcess(try ServerProcess.tool("python")) { port, folder in
-                let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "openstack.py").path
-                return [script, String(port), folder, accessKey, secretKey]
+            try await ServerProcess(script: "openstack.py") { port, folder in
+                [String(port), folder, accessKey, secretKey]
             }
         }
     }

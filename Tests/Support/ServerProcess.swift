@@ -49,6 +49,15 @@ package final class ServerProcess: Sendable {
         try? FileManager.default.removeItem(at: folder)
     }
 
+    /// A Python program that lies beside `file`, with the arguments that `arguments` makes of a port and an empty folder.
+    package convenience init(
+        script: String, beside file: String = #filePath,
+        arguments: (_ port: Int, _ folder: String) -> [String] = { port, _ in [String(port)] }
+    ) async throws {
+        let script = URL(filePath: file).deletingLastPathComponent().appending(path: script).path
+        try await self.init(try Self.tool("python")) { port, folder in [script] + arguments(port, folder) }
+    }
+
     /// SeaweedFS, whose S3 gateway knows one user.
     package static func seaweed(accessKey: String, secretKey: String) async throws -> ServerProcess {
         let master = try NATSServer.freePort()

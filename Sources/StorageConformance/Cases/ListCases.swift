@@ -140,7 +140,8 @@ extension ConformanceSuite {
 
     /// Texts that `String` takes for equal, one behind the other.
     private static func lookAlikePrefixes(_ scope: ConformanceScope) async throws {
-        try await scope.putAll(["e\u{301}/x", "\u{e9}/x", "\u{e9}/y"])
+        // One after the other: at once, a server that takes them for one folder may make two by chance.
+        for name in ["e\u{301}/x", "\u{e9}/x", "\u{e9}/y"] { try await scope.putAll([name]) }
         for limit in [1, 2, 1000] {
             let query = ListQuery(prefix: scope.prefix, delimiter: "/", limit: limit)
             var prefixes: [[UInt8]] = []
